@@ -1,1 +1,1 @@
-"""Files that go with notes: which are taken, and where they are kept."""
+"""Attachments of notes: accepted types of files, and their stores."""

@@ -1,6 +1,6 @@
-"""Which files are taken: by what is in them, whatever they are called; nothing that a reader's machine would run.
+"""Accepted file types, recognised by content rather than name; files with active content are rejected.
 
-First bytes are those of the formats' own specifications: PNG (ISO 15948, §5.2), JPEG (ITU-T T.81, B.1.1.3), GIF 89a,
+Signatures are from the formats' specifications: PNG (ISO 15948, §5.2), JPEG (ITU-T T.81, B.1.1.3), GIF 89a,
 WebP (RFC 9649, §2.4), HEIF (ISO 23008-12), PDF (ISO 32000-1, §7.5.2), ZIP (APPNOTE 6.3.10, §4.3.7).
 """
 
@@ -20,7 +20,7 @@ _OFFICE: Final[Mapping[str, str]] = {
     "xl/workbook.xml": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
     "ppt/presentation.xml": "application/vnd.openxmlformats-officedocument.presentationml.presentation",
 }
-# What files of each type may be called, the usual name first.
+# Allowed file extensions for each type, the usual one first.
 ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
     "image/png": ("png",),
     "image/jpeg": ("jpg", "jpeg", "jpe"),
@@ -31,7 +31,7 @@ ENDINGS: Final[Mapping[str, tuple[str, ...]]] = {
     _TEXT: ("txt", "text", "csv", "tsv", "log", "md"),
     **dict(zip(_OFFICE.values(), (("docx",), ("xlsx",), ("pptx",)), strict=True)),
 }
-# Other names for the same, and what senders say who do not know.
+# Other names of the same types, and values that senders use for unknown types.
 _ALIASES: Final[Mapping[str, str]] = {
     "image/jpg": "image/jpeg", "image/heif": "image/heic", "text/csv": _TEXT, "text/markdown": _TEXT,
     "text/tab-separated-values": _TEXT,
@@ -42,12 +42,12 @@ _HEIC_BRANDS: Final = (b"heic", b"heix", b"mif1", b"heif", b"msf1")
 
 
 def _name(text: str) -> bytes:
-    """A pattern for a name of a PDF, each letter of which may be written by its code (ISO 32000-1, §7.3.5)."""
+    """A pattern for a name in a PDF, in which each letter may be written as its code (ISO 32000-1, §7.3.5)."""
     return b"/" + b"".join(b"(?:%c|#(?i:%02x))" % (c, c) for c in text.encode())
 
 
-# What a PDF runs, sends or carries (ISO 32000-1, §12.6.4, §12.7.5, §12.7.8, §7.11.4), as whole names. That it opens at
-# a page, as most do, is none of it; and the bytes of pictures must not look like it by chance.
+# Names by which a PDF runs, sends or embeds something (ISO 32000-1, §12.6.4, §12.7.5, §12.7.8, §7.11.4), as whole
+# names. Opening at a page, as most PDFs do, is harmless; and the bytes of pictures must not match by chance.
 _PDF_NAMES: Final = (
     "JavaScript", "Launch", "EmbeddedFile", "EmbeddedFiles", "RichMedia", "SubmitForm", "ImportData", "XFA",
 )  # fmt: skip
@@ -58,26 +58,26 @@ _PDF_ACTS: Final = re.compile(
     + _name("JS")
     + rb"\s*(?:[(<]|[0-9]{1,9}\s+[0-9]{1,9}\s+R)"
 )
-# Streams that hold objects again (§7.5.7).
+# Object streams (§7.5.7).
 _PDF_OBJECTS: Final = re.compile(_name("ObjStm") + rb"[^\x00]{0,2000}?stream\r?\n")
 _MOST_UNPACKED: Final = 20 * 1024 * 1024
 _OF_BROKEN: Final = 256 * 1024
-# What no picture holds, and a browser or server would run if it took the file for something else.
+# Markup that no picture contains, but that a browser or server would run if it mistook the file.
 _ACTIVE_IN_PICTURES: Final = (b"<script", b"<html", b"<svg", b"<?php", b"<!doctype")
-# How texts begin that a browser or a shell would run.
+# Beginnings of texts that a browser or a shell would run.
 _ACTIVE: Final = ("<", "#!", "mz", "%!ps", "{\\rtf", "@echo", "rem ", "ms-", "[internetshortcut]")
-# The file by which virus scanners are tried (EICAR, "Anti-Malware Testfile"), in two parts, so that this is none.
+# The test file of virus scanners (EICAR, "Anti-Malware Testfile"), in two parts so that scanners ignore this file.
 _EICAR: Final = b"EICAR-STANDARD-" + b"ANTIVIRUS-TEST-FILE"
 MOST_PARTS: Final = 2000
-# So long may be what a document says of its parts; what it fetches from elsewhere when it is opened, but for links.
+# The longest description of a part, in bytes; relations by which opening a document loads something, but for links.
 _MOST_SAID: Final = 1024 * 1024
 _FETCHED: Final = (b"/attachedtemplate", b"/oleobject", b"/frame", b"/subdocument", b"/externallink")
 
 
 def kind_of(content: bytes, name: str = "", said: str = "") -> str:
-    """The media type of a file that is taken; raises Rejection for any other, and for one that says it is another.
+    """The media type of an accepted file; raises Rejection for other types, and if name or declared type differ.
 
-    `name`: what it is called; `said`: the type that its sender names.
+    `name`: the file's name; `said`: the declared media type.
     """
     if not content:
         raise Rejection("the file is empty")
@@ -85,18 +85,18 @@ def kind_of(content: bytes, name: str = "", said: str = "") -> str:
         raise Rejection("the file looks like a virus (EICAR's test file)")
     found = _found(content)
     if not found:
-        raise Rejection(f"files of this kind are not taken; {taken()} are, by what is in them")
+        raise Rejection(f"files of this type are not accepted; accepted, by content, are {taken()}")
     ending = name.rpartition(".")[2].lower() if "." in name else ""
     if ending and ending not in ENDINGS[found]:
-        raise Rejection(f"the file is called .{ending[:10]} and is {found}: call it .{ENDINGS[found][0]}")
+        raise Rejection(f"the file is called .{ending[:10]}, but its content is {found}: call it .{ENDINGS[found][0]}")
     media = said.partition(";")[0].strip().lower()
     if media not in _UNSAID and _ALIASES.get(media, media) != found:
-        raise Rejection(f"the file is {found}, and not what its Content-Type says")
+        raise Rejection(f"the file's content is {found}, which is not what its Content-Type says")
     return found
 
 
 def taken() -> str:
-    """The kinds of files that are taken, in words."""
+    """The accepted file types, for people."""
     return ", ".join(sorted({endings[0] for endings in ENDINGS.values()}))
 
 
@@ -124,7 +124,7 @@ def _picture(content: bytes) -> str:
 
 
 def _is_quiet_pdf(content: bytes) -> bool:
-    """Whether it runs, sends and carries nothing."""
+    """Whether the PDF contains nothing that runs, sends or embeds anything."""
     if _PDF_ACTS.search(content):
         return False
     room, view = _MOST_UNPACKED, memoryview(content)
@@ -132,7 +132,7 @@ def _is_quiet_pdf(content: bytes) -> bool:
         try:
             objects = zlib.decompressobj().decompress(view[found.end() :], room)
         except zlib.error:
-            # Encrypted, or broken: how much was unpacked until then is not known.
+            # An encrypted or broken stream; how much was unpacked before the error is not known.
             objects = b""
             room -= _OF_BROKEN
         room -= len(objects)
@@ -142,7 +142,7 @@ def _is_quiet_pdf(content: bytes) -> bool:
 
 
 def _office(content: bytes) -> str:
-    """A document, sheet or presentation without macros, controls or other files in it, that fetches no template."""
+    """The type of an Office file without macros, controls, embedded files or a template that it loads; else empty."""
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as parts:
             names = [name.lower() for name in parts.namelist()]
@@ -154,7 +154,7 @@ def _office(content: bytes) -> str:
 
 
 def _is_active(parts: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
-    """Whether a part runs something, or fetches it (ISO/IEC 29500-2, §10: what parts are, and what they point to)."""
+    """Whether a part runs or loads something (ISO/IEC 29500-2, §10: types and relationships of parts)."""
     name = info.filename.lower()
     if "vbaproject" in name or "/activex/" in name or "/embeddings/" in name:
         return True
@@ -167,7 +167,7 @@ def _is_active(parts: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
 
 
 def _is_text(content: bytes) -> bool:
-    """Text in UTF-8 that no browser or shell would run."""
+    """Whether it is UTF-8 text that no browser or shell would run."""
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError:

@@ -1,7 +1,7 @@
-"""An S3-compatible store over HTTP: objects are put, got and deleted, each request signed by AWS Signature Version 4.
+"""A client for S3-compatible stores: put, get and delete objects, requests signed by AWS Signature Version 4.
 
 Source: AWS, "Signature Version 4 signing process", and the S3 API's PutObject, GetObject and DeleteObject. Path-style
-addresses, which MinIO, Ceph and others understand as well.
+addresses, which MinIO, Ceph and others support as well.
 """
 
 import hmac
@@ -22,11 +22,11 @@ GONE: Final = 404
 
 
 class StoreUnavailable(Exception):
-    """The store of attachments does not answer, or refuses us; try again."""
+    """The attachment store does not respond, or refuses the request; try again."""
 
 
 class Credentials(Struct, frozen=True):
-    """An access key as AWS names its parts; `token`: of temporary ones."""
+    """An access key in AWS's terms; `token`: the session token of temporary credentials."""
 
     key_id: str
     secret: str
@@ -36,7 +36,7 @@ class Credentials(Struct, frozen=True):
 def signed(
     method: str, url: str, body: bytes, bucket: Bucket, credentials: Credentials, now: datetime, **more: str
 ) -> dict[str, str]:
-    """The headers of a signed request. `more`: headers that are signed as well, `_` for `-` in their names."""
+    """The headers of a signed request. `more`: further headers to sign, with `_` for `-` in their names."""
     parts = urlsplit(url)
     stamp, day = f"{now:%Y%m%dT%H%M%SZ}", f"{now:%Y%m%d}"
     digest = sha256(body).hexdigest()
@@ -67,7 +67,7 @@ def signed(
 
 
 class S3Store:
-    """Keeps sealed files in a bucket."""
+    """Stores sealed files in a bucket."""
 
     def __init__(self, bucket: Bucket, credentials: Credentials) -> None:
         self._bucket = bucket
@@ -75,21 +75,21 @@ class S3Store:
         self._session: ClientSession | None = None
 
     async def put(self, name: str, content: bytes) -> None:
-        """Keep these bytes; raises StoreUnavailable."""
+        """Store these bytes; raises StoreUnavailable."""
         await self._ask("PUT", name, content, frozenset({200, 201, 204}))
 
     async def get(self, name: str) -> bytes | None:
-        """The bytes that were kept, None where there are none; raises StoreUnavailable."""
+        """The stored bytes, None if there are none; raises StoreUnavailable."""
         return await self._ask("GET", name, b"", frozenset({200, GONE}))
 
     async def delete(self, name: str) -> None:
-        """Forget them; raises StoreUnavailable."""
+        """Delete the object; raises StoreUnavailable."""
         await self._ask("DELETE", name, b"", frozenset({200, 202, 204, GONE}))
 
     async def _ask(self, method: str, name: str, body: bytes, fine: frozenset[int]) -> bytes | None:
         path = quote(f"/{self._bucket.name}/{self._bucket.prefix}{name}", safe="/~-_.")
         url = f"{self._bucket.endpoint}{path}"
-        # The wall's time, whatever speed the service's runs at: stores refuse what is 15 minutes off.
+        # Real time, whatever the service's clock says: stores reject requests that are off by 15 minutes.
         headers: Mapping[str, str] = signed(method, url, body, self._bucket, self._credentials, datetime.now(UTC))
         if self._session is None:
             self._session = ClientSession(cookie_jar=DummyCookieJar(), timeout=ClientTimeout(total=TIMEOUT_S))
@@ -101,10 +101,10 @@ class S3Store:
                 while not r.content.at_eof() and len(content) < MOST_ANSWERED:
                     content += await r.content.read(MOST_ANSWERED)
                 if r.status not in fine:
-                    raise StoreUnavailable(f"the store of attachments says {r.status}")
+                    raise StoreUnavailable(f"the attachment store answered with HTTP {r.status}")
                 return content if r.status == 200 else None
         except (ClientError, OSError, TimeoutError) as error:
-            raise StoreUnavailable(f"the store of attachments does not answer ({type(error).__name__})") from None
+            raise StoreUnavailable(f"the attachment store does not respond ({type(error).__name__})") from None
 
     async def close(self) -> None:
         """Close the connections."""

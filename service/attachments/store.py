@@ -1,4 +1,4 @@
-"""Where the bytes of attachments are kept: in the ledger, or in an S3-compatible store; sealed in both."""
+"""Stores the content of attachments in the ledger or in an S3-compatible store, sealed in both."""
 
 import asyncio
 from datetime import timedelta
@@ -16,23 +16,23 @@ from service.runtime.loops import log_failure
 
 log = structlog.get_logger(__name__)
 S3: Final = "s3"
-# A file that no note took by then was left behind by whoever uploaded it.
+# Files that no note has named within this time are deleted.
 UNTAKEN_KEPT: Final = timedelta(hours=24)
 SWEEP_EVERY_S: Final = 30.0
 
 
 class AttachmentStore:
-    """Keeps, gives out and forgets files. `s3`: where new ones go; files that the ledger has stay there."""
+    """Stores, reads and deletes files. `s3`: the store for new ones; files in the ledger stay there."""
 
     def __init__(self, orders: Orders, s3: S3Store | None = None) -> None:
         self._orders = orders
         self._s3 = s3
 
     async def keep(self, file: StoredFile, content: bytes) -> None:
-        """A new file; raises StoreUnavailable."""
+        """Store a new file; raises StoreUnavailable."""
         sealed = storing.seal_content(self._orders.keyring, file.id, content)
         if self._s3 is not None:
-            # First there: what the ledger knows can be got.
+            # The object first, so that every file in the ledger can be read.
             await self._s3.put(file.id.hex, sealed)
             file = structs.replace(file, store=S3)
         else:
@@ -41,16 +41,16 @@ class AttachmentStore:
             await storing.put(tx, file)
 
     async def content(self, file: StoredFile) -> bytes | None:
-        """What is in it, None where it is gone; raises StoreUnavailable, SealBroken."""
+        """A file's content, None if it was deleted; raises StoreUnavailable, SealBroken."""
         sealed = file.content
         if file.store == S3:
             if self._s3 is None:
-                raise StoreUnavailable("this file is kept in an S3 store, and ATTACHMENTS names none any more")
+                raise StoreUnavailable("this file is in an S3 store, but ATTACHMENTS names none any more")
             sealed = await self._s3.get(file.id.hex)
         return storing.open_content(self._orders.keyring, file.id, sealed) if sealed is not None else None
 
     async def sweep(self) -> int:
-        """Let go of what was erased, and of what no note took; how many."""
+        """Delete erased files and those that no note has named in time; returns how many."""
         async with self._orders.ledger.reading() as tx:
             files = await storing.to_let_go(tx, self._orders.time.now() - UNTAKEN_KEPT)
         gone: list[UUID] = []

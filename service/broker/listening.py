@@ -1,7 +1,7 @@
-"""Whether anybody listens: the broker drops what no queue is bound for (AMQP 0-9-1, `basic.publish`, "mandatory").
+"""Detects exchanges without listeners: the broker drops unroutable messages (AMQP 0-9-1, `basic.publish`, "mandatory").
 
-Who takes replies, outcomes or acts off their exchanges is others' business, and nobody has to. Whoever expects somebody
-to finds in the log that there is nobody.
+Whether anybody binds a queue for replies, outcomes or acts is up to other systems. Whoever expects messages finds in
+the log that no queue is bound for them.
 """
 
 import time
@@ -12,7 +12,7 @@ import structlog
 from service.broker.port import Destination
 
 log = structlog.get_logger(__name__)
-# What is asked for comes back whole where nobody listens, so not every message asks.
+# The broker returns unroutable mandatory messages whole, so only some messages are published as mandatory.
 ASKED_EVERY_S: Final = 60.0
 
 

@@ -1,4 +1,4 @@
-"""The broker inside the process: topic exchanges, queues, redelivery. For the demo, development and tests."""
+"""An in-process broker with topic exchanges, queues and redelivery, for the demo, development and tests."""
 
 import asyncio
 import itertools
@@ -21,7 +21,7 @@ KEPT_PER_QUEUE = 10_000
 
 
 class MemoryBroker:
-    """Keeps messages until they are taken, up to a limit; they are lost with the process."""
+    """Keeps up to `KEPT_PER_QUEUE` messages in a queue; they are lost with the process."""
 
     def __init__(self) -> None:
         self._queues: dict[str, deque[Delivery]] = defaultdict(lambda: deque(maxlen=KEPT_PER_QUEUE))
@@ -73,7 +73,7 @@ class MemoryBroker:
         return [waiting.popleft() for _ in range(min(limit, len(waiting)))]
 
     def unsettled(self, queue: str) -> int:
-        """The number of messages that wait or are being processed."""
+        """The number of messages that are waiting or being processed."""
         return len(self._queues[queue]) + self._held[queue]
 
     def hold(self, queue: str, count: int) -> None:
@@ -86,7 +86,7 @@ class MemoryBroker:
         self._arrived[queue].set()
 
     async def depth(self, queue: str) -> int:
-        """How many messages wait."""
+        """The number of waiting messages."""
         return len(self._queues[queue])
 
     async def sharing(self) -> int:
@@ -101,7 +101,7 @@ class MemoryBroker:
         """Does nothing: there is nothing to agree on with other processes."""
 
     async def take(self, queue: str, limit: int) -> "MemoryTaken":
-        """Take the first messages of a queue aside, to be inspected."""
+        """Hold the first messages of a queue for inspection."""
         waiting = self._queues[queue]
         return MemoryTaken(self, queue, [waiting.popleft() for _ in range(min(limit, len(waiting)))])
 
@@ -141,7 +141,7 @@ class MemorySubscription:
 
 
 class MemoryTaken:
-    """Messages taken aside while somebody inspects them."""
+    """Messages held for inspection."""
 
     def __init__(self, broker: MemoryBroker, queue: str, deliveries: list[Delivery]) -> None:
         self._broker = broker
@@ -150,7 +150,7 @@ class MemoryTaken:
         self._left = {d.tag: d for d in deliveries}
 
     async def remove(self, delivery: Delivery) -> None:
-        """Acknowledge this one."""
+        """Remove this message from the queue."""
         self._left.pop(delivery.tag, None)
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What the service needs of a broker, and the names that other programs rely on."""
+"""The interface to the broker, and the names of exchanges, queues and headers that other programs rely on."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final, Protocol
@@ -20,7 +20,7 @@ SUBJECT_HEADERS: Final = ("cloudEvents:subject", "cloudEvents_subject")
 
 REASON_HEADER: Final = "x-stagebell-reason"
 AT_HEADER: Final = "x-stagebell-at"
-# The how manieth of those that one process refused: all of a batch have one moment.
+# The position among the messages rejected by one process, as all of a batch have the same time.
 PLACE_HEADER: Final = "x-stagebell-place"
 ROUTING_KEY_HEADER: Final = "x-stagebell-routing-key"
 
@@ -29,7 +29,7 @@ Destination = tuple[str, str]
 
 
 def destination_of(exchange: str, routing_key: str) -> Destination:
-    """What may block each other: messages of one exchange whose routing keys begin alike, such as one team's."""
+    """The unit in which messages may block each other: an exchange and the first two words of the routing key."""
     return exchange, ".".join(routing_key.split(".")[:2])
 
 
@@ -43,19 +43,19 @@ class BrokerLost(Exception):
 
 
 class BrokerRefused(BrokerLost):
-    """The broker refused; only a person can fix that, and the message says how."""
+    """The broker refused something; the message says what a person has to do."""
 
 
 class QueueGone(BrokerLost):
-    """The queue does not exist, and no setting asks for it."""
+    """The queue does not exist, and the settings do not ask for it."""
 
 
 class PartitionsHeld(BrokerLost):
-    """Another process is changing intake's partitions; the connection itself is fine."""
+    """Another process is changing intake's partitions; the connection itself works."""
 
 
 class TooMuchHeld(BrokerLost):
-    """Unacknowledged deliveries exceed what may be kept in memory; they went back to the broker."""
+    """Unacknowledged deliveries exceeded the memory limit; they were returned to the broker."""
 
 
 class Message(Struct, frozen=True):
@@ -70,16 +70,16 @@ class Message(Struct, frozen=True):
 
 
 class Partitioning(Struct, frozen=True):
-    """Intake's partitions that are to be consumed, in stages: one begins when nothing waits in those before it.
+    """Intake's partitions to consume, in stages: each stage begins when the partitions of earlier ones are empty.
 
-    There are several while their number changes: events of an order may wait in one, and later ones in the next.
+    There are several while the number of partitions changes, as an order's earlier events may wait in another one.
     """
 
     stages: tuple[tuple[int, ...], ...]
 
 
 class Delivery(Struct, frozen=True):
-    """A received message. `tag`: what acknowledges it; `redelivered`: it was delivered before."""
+    """A received message. `tag`: its delivery tag; `redelivered`: it was delivered before."""
 
     body: bytes
     headers: Mapping[str, Any]
@@ -92,14 +92,14 @@ class Delivery(Struct, frozen=True):
 
 
 class Subscription(Protocol):
-    """A queue's messages, in order, until they are acknowledged."""
+    """A subscription to a queue, which delivers in sequence."""
 
     async def batch(self, limit: int) -> list[Delivery]:
         """Wait for a message, then take all others that are ready; raises BrokerLost."""
         ...
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Acknowledge exactly these; raises BrokerLost."""
+        """Acknowledge these messages; raises BrokerLost."""
         ...
 
     async def close(self) -> None:
@@ -108,7 +108,7 @@ class Subscription(Protocol):
 
 
 class Broker(Protocol):
-    """Declares its topology on connecting; publishes with confirms."""
+    """A connection to a broker: declares the topology on connecting, publishes with confirms."""
 
     @property
     def connected(self) -> bool:
@@ -136,18 +136,18 @@ class Broker(Protocol):
         ...
 
     async def arrange_partitions(self) -> Partitioning:
-        """Make intake's partitions as they are set, and look which there are; raises BrokerLost, BrokerRefused.
+        """Declare intake's partitions as configured, and return which to consume; raises BrokerLost, BrokerRefused.
 
-        Where that is a change, no other process makes one until `settle_partitions`, or this connection's end.
+        If that changes something, other processes cannot change it until `settle_partitions` or a disconnect.
         """
         ...
 
     async def settle_partitions(self) -> None:
-        """Everything moved by the last change has been processed."""
+        """Report that all messages of earlier partitions have been processed."""
         ...
 
     async def take(self, queue: str, limit: int) -> "Taken":
-        """Inspect the first messages of a queue; they are returned unless removed. Raises BrokerLost."""
+        """Hold the first messages of a queue for inspection; they are returned unless removed. Raises BrokerLost."""
         ...
 
     async def close(self) -> None:
@@ -156,12 +156,12 @@ class Broker(Protocol):
 
 
 class Taken(Protocol):
-    """Messages taken aside while somebody inspects them."""
+    """Messages held for inspection."""
 
     deliveries: list[Delivery]
 
     async def remove(self, delivery: Delivery) -> None:
-        """Acknowledge this one."""
+        """Remove this message from the queue."""
         ...
 
     async def close(self) -> None:

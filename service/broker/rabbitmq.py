@@ -1,7 +1,7 @@
 """RabbitMQ through aio-pika.
 
-Recovery is ours, not the client's robust mode: a lost connection, a closed channel and a consumer that the
-broker cancelled all end as BrokerLost, and whoever consumes declares and subscribes again. Each call has a
+We handle recovery instead of the client's robust mode: a lost connection, a closed channel and a consumer
+cancelled by the broker all raise BrokerLost, and the caller declares and subscribes again. Each call has a
 timeout; publishing waits for the broker's confirm.
 """
 
@@ -44,10 +44,10 @@ log = structlog.get_logger(__name__)
 
 PUBLISH_TIMEOUT_S: Final = 10.0
 PUBLISH_AT_ONCE: Final = 25
-# What has a queue of ours is only told when it is in one.
+# Exchanges that have a queue of ours: their messages count as published only when routed to it.
 NEEDS_A_QUEUE: Final = frozenset({DEAD, ESCALATIONS, ORDERS})
 UNROUTED: Final = "no queue takes it"
-# The broker closes the channel over it (AMQP 0-9-1, "not-found").
+# The broker closes the channel over this error (AMQP 0-9-1, "not-found").
 NO_EXCHANGE: Final = aiormq.exceptions.ChannelNotFoundEntity.__name__
 
 
@@ -55,7 +55,7 @@ class RabbitBroker:
     """One connection for consuming and one for publishing: a blocked publisher does not stop the consumer."""
 
     def __init__(self, url: str, partitions: int = 1) -> None:
-        """`partitions`: how many queues intake has."""
+        """`partitions`: the configured number of intake queues."""
         self._nodes = Nodes(broker_urls(url))
         self._partitions = Partitions(partitions)
         self._subscribing = asyncio.Lock()
@@ -74,7 +74,7 @@ class RabbitBroker:
         return self._publisher is not None and not self._publisher.is_closed
 
     async def connect(self, teams: Iterable[str]) -> None:
-        """Connect and declare the topology, again when there are other teams; raises BrokerLost, BrokerRefused."""
+        """Connect and declare the topology, again if there are new teams; raises BrokerLost, BrokerRefused."""
         added = set(teams := tuple(teams)) - set(self._teams)
         self._teams = teams
         async with self._lock:
@@ -99,7 +99,7 @@ class RabbitBroker:
             raise as_lost(error) from error
 
     async def subscribe(self, queue: str, prefetch: int, most_bytes: int | None = None) -> "RabbitSubscription":
-        """Declare again and start consuming; raises BrokerLost, and its batches TooMuchHeld above `most_bytes`."""
+        """Declare again and start consuming; raises BrokerLost. Batches raise TooMuchHeld above `most_bytes`."""
         async with self._for_consuming() as connection:
             await self._partitions.ensure(connection, queue if queue.startswith(INTAKE) else INTAKE)
             subscription = RabbitSubscription(await open_consuming(connection), most_bytes)
@@ -108,7 +108,7 @@ class RabbitBroker:
 
     @contextlib.asynccontextmanager
     async def _for_consuming(self) -> AsyncIterator[AbstractConnection]:
-        """The consumers' connection, one caller at a time, with everything declared; given up where that fails."""
+        """The connection for consuming, one caller at a time, with the topology declared; dropped on failure."""
         async with self._subscribing:
             try:
                 async with asyncio.timeout(self._nodes.patience_s):
@@ -117,19 +117,19 @@ class RabbitBroker:
                     await quietly_close(await declare(self._consuming, self._teams))
                     yield self._consuming
             except (PartitionsHeld, QueueGone):
-                raise  # an answer: whoever consumes over this connection goes on
+                raise  # the connection works: its consumers go on
             except (*LOST, BrokerLost) as error:
                 await quietly_close(self._consuming)
                 self._consuming = None
                 raise as_lost(error) from error
 
     async def arrange_partitions(self) -> Partitioning:
-        """Make intake's queues and bindings as they are set; raises BrokerLost, BrokerRefused."""
+        """Declare intake's queues and bindings as configured; raises BrokerLost, BrokerRefused."""
         async with self._for_consuming() as connection:
             return await self._partitions.arrange(connection)
 
     async def sharing(self) -> int:
-        """How many processes share intake's partitions; raises BrokerLost."""
+        """The number of processes that share intake's partitions; raises BrokerLost."""
         if self._consuming is None:
             raise BrokerLost("not consuming")
         try:
@@ -144,7 +144,7 @@ class RabbitBroker:
             await self._partitions.settled()
 
     async def publish(self, messages: Sequence[Message]) -> list[bool]:
-        """Publish all at once; whether each was confirmed in time."""
+        """Publish all concurrently; returns whether each was confirmed in time."""
         try:
             async with self._lock:
                 await self._ensure_publisher()
@@ -181,7 +181,7 @@ class RabbitBroker:
         if not all(errors):
             self._confirmed_at = time.monotonic()
         if UNROUTED in errors:
-            # All of them go there; of two with one id the client knows only which of them came back last.
+            # All of these have one destination. Of several with the same id the client knows only the last return.
             errors = [UNROUTED] * len(errors)
         if UNROUTED in errors or NO_EXCHANGE in errors:
             await self._make_again(destination)
@@ -209,7 +209,7 @@ class RabbitBroker:
                 await quietly_close(self._publishing)
 
     async def _make_again(self, destination: Destination) -> None:
-        """Declare an exchange, queue or binding again that somebody deleted, for the next attempt."""
+        """Declare exchanges, queues and bindings that were deleted again, for the next attempt."""
         exchange, key = destination
         teams = [*self._teams, *([key.partition(".")[2]] if exchange == ESCALATIONS else [])]
         try:
@@ -221,7 +221,7 @@ class RabbitBroker:
             log.error("broker.no_queue", destination=destination, error=str(as_lost(error)))
 
     async def _publish_part(self, channel: RawChannel, destination: Destination, part: Sequence[Message]) -> list[str]:
-        """Why each was not confirmed; nothing where it was. By the channel below aio-pika's, which costs a third."""
+        """By message, why it was not confirmed, else empty. Bypasses aio-pika's channel, which costs a third."""
         must = destination[0] in NEEDS_A_QUEUE
         mandatory = [must or self._listening.asks(destination) for _ in part]
         assert isinstance(channel, Channel)
@@ -232,7 +232,7 @@ class RabbitBroker:
         return [one.error or (UNROUTED if must and one.is_returned else "") for one in published]
 
     async def depth(self, queue: str) -> int:
-        """How many messages wait; raises BrokerLost."""
+        """The number of waiting messages; raises BrokerLost."""
         async with self._lock:
             await self._ensure_publisher()
         assert self._publisher is not None
@@ -243,7 +243,7 @@ class RabbitBroker:
         return declared.declaration_result.message_count or 0
 
     async def take(self, queue: str, limit: int) -> Taken:
-        """Hold the first messages of `queue` on a channel of their own; raises BrokerLost."""
+        """Hold the first messages of `queue` in a channel of their own; raises BrokerLost."""
         async with self._lock:
             await self._ensure_publisher()
         assert self._publishing is not None

@@ -1,13 +1,13 @@
-"""Intake's queues: one, or several partitions among which events are distributed by order.
+"""Intake's queues: one, or several partitions to which events are routed by order.
 
     orders ─order.#─► stagebell.partitions ─has cloudEvents:subject─► ….subject ─hash─► stagebell.intake, .1, .2 …
                        └─else─► ….other ─has cloudEvents_subject─► ….other_subject ─hash─► the same
                                  └─else─► ….rest ─► stagebell.intake
 
-Both spellings are of CloudEvents' AMQP binding, §3.1. What has neither header is sorted out before the hash, where
-some releases of RabbitMQ fail over it. The twins are bound alike, so that they agree. A binding is made before the one
-that it replaces is taken away: in between an event may come twice, which the inbox knows, and never to nobody.
-What changes bindings holds a queue that is its own (`_LOCK`); the broker lets go of it with the connection.
+Both spellings are of CloudEvents' AMQP binding, §3.1. Messages with neither header are routed before the hash, as
+some releases of RabbitMQ fail on them. Both hash exchanges are bound alike, so that they agree. A new binding is made
+before the one that it replaces is removed: in between an event may be routed twice, which the inbox detects, but never
+nowhere. Whoever changes bindings holds an exclusive queue as a lock (`_LOCK`), which ends with the connection.
 """
 
 import asyncio
@@ -39,29 +39,29 @@ HASH: Final = "x-consistent-hash"
 _FIRST: Final = "stagebell.partitions"
 _OTHER: Final = f"{_FIRST}.other"
 _REST: Final = f"{_FIRST}.rest"
-# A header, and the exchange that hashes it.
+# Header name, and the exchange that hashes it.
 _HASHED: Final = dict(zip(SUBJECT_HEADERS, (f"{_FIRST}.subject", f"{_FIRST}.other_subject"), strict=True))
 HASHES: Final = tuple(_HASHED.values())
 EXCHANGES: Final = (_FIRST, _OTHER, _REST, *HASHES)
 WEIGHT: Final = "1"
 _LOCK: Final = "stagebell.partitioning"
-# There as long as not all that came to the queues of before is known to be taken in, however often it ends meanwhile.
+# Exists until all events of earlier partitions have been taken in, even if processes end meanwhile.
 _GROWING: Final = "stagebell.partitions.growing"
-# Nothing is ever in it. Each process that shares the partitions consumes it: of a queue with a single active consumer,
-# the broker tells those that stand by to nobody.
+# An empty queue that each process sharing the partitions consumes, to count them: RabbitMQ does not report the standby
+# consumers of queues with a single active consumer.
 _MEMBERS: Final = "stagebell.partitions.members"
 _LIMITS: Final[Mapping[str, Any]] = {
     "x-single-active-consumer": True,
     "x-delivery-limit": DELIVERY_LIMIT,
     "x-dead-letter-exchange": DEAD,
 }
-# A process that holds it to the end of a change lets go of it within minutes; one that only looks, at once.
+# A process that holds the lock for a change releases it within minutes; one that only looks, at once.
 _LOCK_TRIES: Final = 20
 _LOCK_PAUSE_S: Final = 0.2
 
 
 class Partitions:
-    """Declares intake's queues as the settings have them. Raises what LOST names, and BrokerLost."""
+    """Declares intake's queues as configured. Raises the errors in LOST, and BrokerLost."""
 
     def __init__(self, count: int) -> None:
         self._count = count
@@ -69,11 +69,11 @@ class Partitions:
         self._has_looked = False
         self._lock: AbstractChannel | None = None
         self._member: AbstractChannel | None = None
-        # Who may not make the queue shows itself to nobody, and keeps what it gets.
+        # A process that may not declare the members queue is not counted, and keeps all partitions that it has.
         self._keeps_all = False
 
     async def ensure(self, connection: AbstractConnection, queue: str = INTAKE) -> None:
-        """Declare what is missing before anything is published or consumed; existing bindings are left alone."""
+        """Declare what is missing before publishing or consuming; existing bindings are not changed."""
         if self._count > 1:
             await _declare_exchanges(connection)
         if await is_there(connection, INTAKE) and (queue == INTAKE or await is_there(connection, queue)):
@@ -86,7 +86,7 @@ class Partitions:
             raise QueueGone(queue)
 
     async def arrange(self, connection: AbstractConnection) -> Partitioning:
-        """Change queues and bindings to match the settings; a change lasts until `settled`."""
+        """Change queues and bindings to match the settings; the change lasts until `settled`."""
         if not self._has_looked:
             self._surplus = await _beyond(connection, self._count)
             self._has_looked = True
@@ -107,8 +107,8 @@ class Partitions:
         if await is_there(connection, _GROWING):
             made = list(range(1, self._count))
         kept = tuple(k for k in range(self._count) if k not in made)
-        # Bindings go and come one by one. Until the next one, an order of the fourth of four may be bound to the third
-        # of three, and before all is bound, one of the first to the second: each of these is a stage of its own.
+        # Bindings are changed one by one. Meanwhile an order of the fourth of four partitions may move to the third of
+        # three, and one of the first to the second, so each intermediate state is a stage of its own.
         return Partitioning((*((k,) for k in reversed(self._surplus)), kept, *((k,) for k in made)))
 
     async def sharing(self, connection: AbstractConnection) -> int:
@@ -127,7 +127,7 @@ class Partitions:
         return members.declaration_result.consumer_count or 1
 
     async def settled(self) -> None:
-        """End the change, so that others may begin theirs."""
+        """End the change, so that other processes may begin theirs."""
         if self._lock is not None and not self._lock.is_closed:
             await self._lock.queue_delete(_GROWING)
         await self._unlock()
@@ -149,7 +149,7 @@ class Partitions:
         for k in reversed(self._surplus):
             for exchange in hashes:
                 await (await channel.get_queue(intake_queue(k), ensure=False)).unbind(exchange, WEIGHT)
-        # Their order is their place in the hash, the same in both.
+        # Their sequence determines their place in the hash, the same in both exchanges.
         for k in range(self._count):
             queue = await _intake(channel, k)
             for exchange in hashes:
@@ -161,7 +161,7 @@ class Partitions:
 
 
 async def declare_exchanges(channel: AbstractChannel) -> list[AbstractExchange]:
-    """The way to the queues of several partitions, without a queue yet; those that hash."""
+    """Declare the exchanges for several partitions, without queues; returns those that hash."""
     await channel.declare_exchange(_REST, ExchangeType.FANOUT, durable=True, timeout=CALL_TIMEOUT_S)
     hashes = []
     for name, otherwise, header in ((_OTHER, _REST, SUBJECT_HEADERS[1]), (_FIRST, _OTHER, SUBJECT_HEADERS[0])):
@@ -175,7 +175,7 @@ async def declare_exchanges(channel: AbstractChannel) -> list[AbstractExchange]:
         hashing = await channel.declare_exchange(
             _HASHED[header], HASH, durable=True, arguments={"hash-header": header}, timeout=CALL_TIMEOUT_S
         )
-        # A header without a value in a binding asks only that it is there (RabbitMQ, `rabbit_exchange_type_headers`).
+        # A header without a value in a binding only requires its presence (RabbitMQ, `rabbit_exchange_type_headers`).
         await hashing.bind(sorting, "", arguments={"x-match": "all", header: None}, timeout=CALL_TIMEOUT_S)
         hashes.append(hashing)
     return hashes
@@ -188,7 +188,7 @@ async def _declare_exchanges(connection: AbstractConnection) -> None:
 
 @contextlib.asynccontextmanager
 async def _or_found(connection: AbstractConnection, count: int) -> AsyncIterator[AbstractChannel]:
-    """A channel for declarations. Raises BrokerRefused where this user may not declare and a queue is missing."""
+    """A channel for declarations. Raises BrokerRefused if this user may not declare and a queue is missing."""
     channel = await open_channel(connection, confirms=False)
     try:
         yield channel
@@ -199,18 +199,18 @@ async def _or_found(connection: AbstractConnection, count: int) -> AsyncIterator
 
 
 async def _found(connection: AbstractConnection, count: int, refused: Exception) -> None:
-    """Check that what this user may not declare exists."""
+    """Check that the queues exist which this user may not declare."""
     log.info("broker.passive", why=str(refused)[:200])
     for queue in map(intake_queue, range(count)):
         if not await is_there(connection, queue):
             raise BrokerRefused(
-                f"there is no queue {queue}, and this user may not make it: start once with a user who may, or grant"
+                f"there is no queue {queue}, and this user may not create it: start once with a user who may, or grant"
                 f" the right to configure {CONFIGURE}"
             ) from refused
 
 
 async def is_there(connection: AbstractConnection, queue: str) -> bool:
-    """Whether the broker has this queue; raises what LOST names."""
+    """Whether the queue exists; raises the errors in LOST."""
     channel = await open_channel(connection, confirms=False)
     try:
         await channel.declare_queue(queue, passive=True, timeout=CALL_TIMEOUT_S)
@@ -222,7 +222,7 @@ async def is_there(connection: AbstractConnection, queue: str) -> bool:
 
 
 async def _beyond(connection: AbstractConnection, count: int) -> list[int]:
-    """Partitions left over from a larger setting."""
+    """The partitions left over from a larger setting."""
     found: list[int] = []
     while await is_there(connection, intake_queue(count + len(found))):
         found.append(count + len(found))
@@ -236,7 +236,7 @@ async def _bind_the_only_one(connection: AbstractConnection) -> None:
 
 
 async def _nothing(_: object) -> None:
-    """Nothing is published to it."""
+    """A consumer of an empty queue."""
 
 
 async def _intake(channel: AbstractChannel, partition: int) -> AbstractQueue:
@@ -244,7 +244,7 @@ async def _intake(channel: AbstractChannel, partition: int) -> AbstractQueue:
 
 
 async def _locked(connection: AbstractConnection) -> AbstractChannel:
-    """A channel that holds the lock; raises PartitionsHeld while another process holds it."""
+    """A channel that holds the lock; raises PartitionsHeld if another process holds it."""
     for _ in range(_LOCK_TRIES):
         channel = await open_channel(connection, confirms=False)
         try:
@@ -254,4 +254,4 @@ async def _locked(connection: AbstractConnection) -> AbstractChannel:
             await asyncio.sleep(_LOCK_PAUSE_S)
         else:
             return channel
-    raise PartitionsHeld("another process changes intake's partitions")
+    raise PartitionsHeld("another process is changing intake's partitions")

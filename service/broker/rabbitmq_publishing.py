@@ -1,7 +1,7 @@
-"""Publishing many messages to RabbitMQ with one write to the socket, each confirmed by itself.
+"""Publishes many messages to RabbitMQ in one write to the socket, with a confirm for each.
 
-The client's own `basic_publish` takes them one at a time, with a task, a lock and a system call for each: that is two
-thirds of what a message costs (docs/benchmarks.md).
+The client's `basic_publish` sends one at a time, with a task, a lock and a system call each, which takes two thirds
+of the time that a message costs (docs/benchmarks.md).
 """
 
 import asyncio
@@ -21,14 +21,14 @@ from pamqp.header import ContentHeader
 from service.broker.port import Message
 from service.broker.rabbitmq_queues import LOST
 
-# AMQP 0-9-1, §4.2.5.3: a short string has at most so many bytes.
+# AMQP 0-9-1, §4.2.5.3: the maximum length of a short string in bytes.
 LONGEST_KEY: Final = 255
 
 
 class Published(Struct, frozen=True):
-    """What the broker made of a message. `error`: why it is not confirmed, empty when it is.
+    """The result of publishing one message. `error`: why it is not confirmed; empty if it is.
 
-    `is_returned`: it was published as mandatory, and no queue takes it.
+    `is_returned`: it was mandatory, and was routed to no queue.
     """
 
     error: str = ""
@@ -38,19 +38,19 @@ class Published(Struct, frozen=True):
 async def publish_together(
     channel: Channel, messages: Sequence[Message], mandatory: Sequence[bool], timeout_s: float
 ) -> list[Published]:
-    """Publish all of these on a channel with confirms, and wait for each confirm until `timeout_s` is over.
+    """Publish all of these on a channel with confirms, and wait up to `timeout_s` for the confirms.
 
-    Raises ValueError for a routing key that AMQP cannot carry, before anything is sent.
+    Raises ValueError, before anything is sent, for a routing key that AMQP cannot carry.
     """
     if channel.is_closed:
-        # What is written to it all the same, RabbitMQ answers by closing the whole connection (AMQP 0-9-1, §2.2.6).
+        # RabbitMQ answers a write to a closed channel by closing the whole connection (AMQP 0-9-1, §2.2.6).
         return [Published("ChannelClosed") for _ in messages]
     confirms: list[asyncio.Future[object]] = []
     ids = [message.message_id or uuid4().hex for message in messages]
     try:
         async with asyncio.timeout(timeout_s):
             async with channel.lock:
-                # Confirms count what came over the channel: numbers are given in the order in which frames are written.
+                # Confirms count a channel's messages: numbers are assigned in the order in which frames are written.
                 written = _written(channel, messages, ids, mandatory)
                 for message_id in ids:
                     channel.delivery_tag += 1
@@ -73,7 +73,7 @@ async def publish_together(
 def _written(
     channel: Channel, messages: Sequence[Message], ids: Sequence[str], mandatory: Sequence[bool]
 ) -> ChannelFrame:
-    """The frames of all of these, ready for the socket."""
+    """The encoded frames of all of these."""
     frames: list[Frame | ContentHeader | ContentBody] = []
     for message, message_id, asks in zip(messages, ids, mandatory, strict=True):
         if len(message.routing_key.encode()) > LONGEST_KEY:

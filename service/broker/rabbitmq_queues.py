@@ -1,4 +1,4 @@
-"""Deliveries from RabbitMQ: a buffer that the intake loop drains, and messages taken aside for inspection."""
+"""Deliveries from RabbitMQ: a buffer that the intake loop drains, and messages held for inspection."""
 
 import asyncio
 import contextlib
@@ -17,22 +17,22 @@ from service.broker.port import BrokerLost, Delivery, TooMuchHeld
 
 CALL_TIMEOUT_S: Final = 10.0
 COMMANDS_AT_ONCE: Final = 8
-# AMQP 0-9-1: `prefetch-count` is a short.
+# AMQP 0-9-1: `prefetch-count` is a short (16 bits).
 MOST_PREFETCHED: Final = 65_535
 SILENCE_S: Final = 0.1
-# aiormq lets a StopAsyncIteration out when the server closes in the middle of the handshake.
+# aiormq raises StopAsyncIteration if the server closes during the handshake.
 LOST: Final = (OSError, EOFError, TimeoutError, aiormq.exceptions.AMQPError, aio_pika.exceptions.AMQPError,
                 PAMQPException, RuntimeError, StopAsyncIteration)  # fmt: skip
 
 
 class RabbitSubscription:
-    """Buffers deliveries as they arrive; the loop takes all that are ready."""
+    """Buffers deliveries as they arrive; the intake loop takes all that are ready."""
 
     def __init__(self, channel: RawChannel, most_bytes: int | None = None) -> None:
         self._channel = channel
         self._most_bytes = most_bytes
         self._line: asyncio.Queue[DeliveredMessage | None] = asyncio.Queue()
-        # The size of each that is not acknowledged, by its tag: tags grow, so the first is the oldest.
+        # Sizes of unacknowledged messages by delivery tag; tags increase, so the first is the oldest.
         self._held: OrderedDict[int, int] = OrderedDict()
         self._held_bytes = 0
         self._newest = 0
@@ -47,7 +47,7 @@ class RabbitSubscription:
 
     async def _on_message(self, message: DeliveredMessage) -> None:
         if self._lost is not None:
-            return  # it goes back when the channel is closed
+            return  # it is returned when the channel is closed
         tag, size = message.delivery_tag or 0, len(message.body)
         self._newest = tag
         self._held[tag] = size
@@ -76,14 +76,14 @@ class RabbitSubscription:
         return [_delivery(m) for m in taken if m is not None]
 
     async def ack(self, deliveries: Sequence[Delivery]) -> None:
-        """Acknowledge these: the oldest without gaps in one frame, the others one by one. Raises BrokerLost."""
+        """Acknowledge these messages: the oldest without gaps in one frame, others one by one. Raises BrokerLost."""
         for d in deliveries:
             self._held_bytes -= self._held.pop(d.tag, 0)
         oldest_left = next(iter(self._held), self._newest + 1)
         up_to = max((d.tag for d in deliveries if d.tag < oldest_left), default=0)
         try:
             async with asyncio.timeout(CALL_TIMEOUT_S):
-                # None waits until it is written: whoever acknowledged a hundred would wait as many turns of the loop.
+                # Without waiting for each write: acknowledging a hundred would take as many turns of the event loop.
                 if up_to:
                     await self._channel.basic_ack(up_to, multiple=True, wait=False)
                 for tag in (d.tag for d in deliveries if d.tag > oldest_left):
@@ -98,7 +98,7 @@ class RabbitSubscription:
 
 
 class RabbitTaken:
-    """Messages taken aside by a channel; closing it returns them."""
+    """Messages held by a channel; closing it returns them."""
 
     def __init__(self, channel: RawChannel, queue: str) -> None:
         self._channel = channel
@@ -108,9 +108,9 @@ class RabbitTaken:
         self.deliveries: list[Delivery] = []
 
     async def hold(self, most: int) -> None:
-        """Take so many, or what there is; raises what LOST names.
+        """Hold up to `most` messages; raises the errors in LOST.
 
-        They are consumed: asked for one by one, each would cost a round trip.
+        They are consumed, as getting them one by one would cost a round trip each.
         """
         line: asyncio.Queue[DeliveredMessage] = asyncio.Queue()
         await self._channel.basic_qos(prefetch_count=min(most, MOST_PREFETCHED), timeout=CALL_TIMEOUT_S)
@@ -134,7 +134,7 @@ class RabbitTaken:
         self.deliveries.append(delivery)
 
     async def remove(self, delivery: Delivery) -> None:
-        """This one is dealt with; raises BrokerLost."""
+        """Acknowledge this message; raises BrokerLost."""
         try:
             await self._channel.basic_ack(delivery.tag)
             self._left.discard(delivery.tag)
@@ -143,7 +143,7 @@ class RabbitTaken:
             raise BrokerLost(f"{type(error).__name__}") from error
 
     async def close(self) -> None:
-        """Return the others one by one, in order; closing the channel would return them in random order."""
+        """Return the others one by one, in sequence; closing the channel would return them in random order."""
         with contextlib.suppress(*LOST):
             for delivery in self.deliveries:
                 if delivery.tag in self._left:
@@ -153,17 +153,17 @@ class RabbitTaken:
         await quietly_close(self._channel)
 
     async def _keep_pace(self) -> None:
-        """A quorum queue takes few of a channel's commands at once, and forgets those that pile up when it is closed.
+        """Wait after every few commands: a quorum queue drops those that pile up when their channel is closed.
 
-        Few are 32, RabbitMQ's `quorum_commands_soft_limit` (rabbitmq-server, issue 10327). What piles up loses its
-        order, too: on a busy broker that still happens to neighbours.
+        RabbitMQ's `quorum_commands_soft_limit` is 32 (rabbitmq-server, issue 10327). Commands that pile up also lose
+        their order; on a busy broker, neighbours may still be swapped.
         """
         self._unsure += 1
         if self._unsure >= COMMANDS_AT_ONCE:
             await self._all_done()
 
     async def _all_done(self) -> None:
-        # Asked behind them, by the same channel: its answer comes when they are done.
+        # Its answer comes when the channel's earlier commands are done.
         await self._channel.queue_declare(self._queue, passive=True, timeout=CALL_TIMEOUT_S)
         self._unsure = 0
 
@@ -189,7 +189,7 @@ def _plain(headers: Mapping[str, Any]) -> dict[str, Any]:
 
 
 async def quietly_close(thing: AbstractConnection | AbstractChannel | RawChannel | None) -> None:
-    """Close it, whatever its state."""
+    """Close, whatever the state; never raises."""
     if thing is not None:
         with contextlib.suppress(Exception):
             async with asyncio.timeout(2):

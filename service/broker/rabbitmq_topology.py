@@ -1,7 +1,7 @@
-"""A connection to the first RabbitMQ node that responds, and the topology: exchanges, queues, bindings.
+"""Connects to the first RabbitMQ node that responds, and declares the topology: exchanges, queues, bindings.
 
-Who may not configure anything (RabbitMQ documentation, "Access Control") works with what was declared before: it is
-looked up, not made. What the broker refuses is told in a line, with what to do about it.
+A user without the right to configure (RabbitMQ documentation, "Access Control") can use a topology that was declared
+before; it is then only checked. Refusals by the broker are reported in one line, with a remedy.
 """
 
 import re
@@ -30,9 +30,9 @@ from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, quietly_close
 
 log = structlog.get_logger(__name__)
 HEARTBEAT_S: Final = 20
-# A message is three frames, each larger than 128 KiB (the broker's `frame_max`) some more.
+# A message has three frames, or more if larger than 128 KiB (the broker's `frame_max`).
 FRAMES_AT_ONCE: Final = 300
-# Quorum queues have no limit of their own before RabbitMQ 4; looking at dead letters must never reach one.
+# Quorum queues have no delivery limit by default before RabbitMQ 4; inspecting dead letters must never reach one.
 DELIVERY_LIMIT: Final = 20
 LOOKING_LIMIT: Final = 1_000_000
 _QUORUM: Final = {"x-queue-type": "quorum"}
@@ -49,18 +49,18 @@ CONFIGURE: Final = r"^(orders|escalations|notifications|replies|clocks|stagebell
 
 
 class Nodes:
-    """The brokers' addresses; the last one that responded is tried first."""
+    """The brokers' URLs; the last one that responded is tried first."""
 
     def __init__(self, urls: Sequence[str]) -> None:
         self._urls = list(urls)
 
     @property
     def patience_s(self) -> float:
-        """The time limit for trying all of them and declaring the topology."""
+        """The time limit in seconds for trying all of them and declaring the topology."""
         return CALL_TIMEOUT_S * (1 + len(self._urls))
 
     async def open(self) -> AbstractConnection:
-        """A connection to the first that responds; raises BrokerLost, or BrokerRefused if all that responded refuse."""
+        """A connection to the first that responds; raises BrokerLost, or BrokerRefused if those responding refuse."""
         errors: list[BrokerLost] = []
         for url in list(self._urls):
             try:
@@ -87,9 +87,9 @@ async def open_channel(connection: AbstractConnection, *, confirms: bool) -> Abs
 
 
 async def open_consuming(connection: AbstractConnection) -> RawChannel:
-    """A channel that reads many frames per turn of the event loop; raises what LOST names.
+    """A channel that reads many frames per turn of the event loop; raises the errors in LOST.
 
-    The client's own takes ten, three messages: in a busy process what comes last would stand in the socket for seconds.
+    The client's default is ten frames, three messages: in a busy process the last message would wait for seconds.
     """
     if connection.transport is None:
         raise ConnectionError("not connected")
@@ -99,7 +99,7 @@ async def open_consuming(connection: AbstractConnection) -> RawChannel:
 
 
 async def declare(connection: AbstractConnection, teams: Sequence[str]) -> AbstractChannel:
-    """Declare the topology, or check it where this user may not; returns the channel. Raises what LOST names."""
+    """Declare the topology, or check it if this user may not; returns the channel. Raises the errors in LOST."""
     channel = await open_channel(connection, confirms=False)
     try:
         await _make(channel, teams)
@@ -125,7 +125,7 @@ async def _make(channel: AbstractChannel, teams: Sequence[str]) -> None:
 
 
 async def declare_queue(channel: AbstractChannel, name: str, arguments: Mapping[str, Any]) -> AbstractQueue:
-    """A durable quorum queue."""
+    """Declare a durable quorum queue."""
     return await channel.declare_queue(name, durable=True, arguments={**_QUORUM, **arguments}, timeout=CALL_TIMEOUT_S)
 
 
@@ -137,13 +137,13 @@ async def _find(channel: AbstractChannel, teams: Sequence[str]) -> None:
             await channel.declare_queue(name, passive=True, timeout=CALL_TIMEOUT_S)
     except aiormq.exceptions.ChannelNotFoundEntity as missing:
         raise BrokerRefused(
-            f"{_said(missing)}, and this user may not make it: start once with a user who may,"
+            f"{_said(missing)}, and this user may not create it: start once with a user who may,"
             f" or grant the right to configure {CONFIGURE}"
         ) from missing
 
 
 def as_lost(error: BaseException, url: str = "") -> BrokerLost:
-    """Translate an error: what the broker refused and what to do, or that it is lost. Never contains the password."""
+    """Translate an error into a refusal with a remedy, or a lost connection. The text never contains the password."""
     if isinstance(error, BrokerLost):
         return error
     parts = urlsplit(url)
@@ -151,25 +151,23 @@ def as_lost(error: BaseException, url: str = "") -> BrokerLost:
     text = _said(error)
     where = f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}: " if url else ""
     if isinstance(error, aiormq.exceptions.AuthenticationError | aiormq.exceptions.ProbableAuthenticationError):
-        return BrokerRefused(
-            f"{where}the broker does not let user {user!r} in: is the password right, does the user exist?"
-        )
+        return BrokerRefused(f"{where}the broker rejects user {user!r}: is the password right, does the user exist?")
     if "Connection.Close" in text or isinstance(error, aiormq.exceptions.ConnectionNotAllowed):
-        # It closes in place of opening the virtual host; the client keeps its reason to itself.
+        # The broker closes the connection instead of opening the virtual host; the client does not report the reason.
         return BrokerRefused(
             f"{where}the broker does not open virtual host {vhost!r} to user {user!r}: does it exist"
             " (rabbitmqctl list_vhosts), may the user use it (rabbitmqctl set_permissions)?"
         )
     if isinstance(error, aiormq.exceptions.ConnectionCommandInvalid) and "x-consistent-hash" in text:
         return BrokerRefused(
-            "STAGEBELL_INTAKE_PARTITIONS above 1 needs RabbitMQ's consistent-hash exchange, which this broker does not"
-            " have on: run `rabbitmq-plugins enable rabbitmq_consistent_hash_exchange` on every node (it comes with"
-            " RabbitMQ), or set STAGEBELL_INTAKE_PARTITIONS=1"
+            "STAGEBELL_INTAKE_PARTITIONS above 1 needs RabbitMQ's consistent-hash exchange, which is not enabled"
+            " on this broker: run `rabbitmq-plugins enable rabbitmq_consistent_hash_exchange` on every node (it comes"
+            " with RabbitMQ), or set STAGEBELL_INTAKE_PARTITIONS=1"
         )
     if isinstance(error, aiormq.exceptions.ChannelAccessRefused):
         return BrokerRefused(f"{text}: grant it (rabbitmqctl set_permissions)")
     if isinstance(error, aiormq.exceptions.ChannelPreconditionFailed):
-        return BrokerRefused(f"{text}: it was declared otherwise before; delete it when it is empty, and start again")
+        return BrokerRefused(f"{text}: it exists with other arguments; delete it when it is empty, and start again")
     return BrokerLost(f"{where}{type(error).__name__}: {text}".rstrip(": "))
 
 

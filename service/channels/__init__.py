@@ -1,1 +1,1 @@
-"""The ways to a reader: a folder a channel, behind one Protocol."""
+"""The channels: one folder each, behind one Protocol."""

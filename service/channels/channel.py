@@ -1,7 +1,7 @@
-"""What a channel declares of itself: its name, where addresses are, what it needs, how it looks, who sends.
+"""What a channel declares: its name, address field, settings, medium and providers.
 
-A folder here has one; a package of yours names one under the entry-point group `stagebell.channels`
-(docs/channels.md). Whatever goes over all channels goes over `registry.channels()`.
+Each folder here declares one; other packages register theirs under the entry-point group `stagebell.channels`
+(docs/channels.md). Code that handles all channels iterates over `registry.channels()`.
 """
 
 from collections.abc import Callable, Coroutine
@@ -19,14 +19,14 @@ from service.webhooks import WebhookClient
 
 
 class NoSettings(BaseModel):
-    """Of a channel that needs none."""
+    """For a channel without settings."""
 
 
 class Surroundings(Struct, frozen=True):
-    """What a process lends its providers.
+    """What a process gives to its providers.
 
-    `timeout_s`: how long one send may take, in seconds. `concurrent`: how many at a time. `closers`: put here what is
-    to be closed at the end beside the providers themselves.
+    `timeout_s`: the time limit of one send, in seconds. `concurrent`: how many sends at a time. `closers`: functions to
+    call at the end, for what is to be closed besides the providers themselves.
     """
 
     timeout_s: float
@@ -36,28 +36,28 @@ class Surroundings(Struct, frozen=True):
 
 
 def as_written(text: str, _country: str | None) -> str:
-    """The canonical form of an address whose letters all count: without blanks around it."""
+    """The canonical form of an address in which every letter matters: stripped of surrounding blanks."""
     return text.strip()
 
 
 class Channel(Struct, frozen=True, kw_only=True):
-    """A way to readers.
+    """A channel.
 
     name: as packs, events and metrics write it: lower case, letters, digits and underscores.
-    title: as pages head it.
-    settings: the settings it reads. A channel from another package reads `STAGEBELL_<NAME>_<FIELD>`.
-    is_ready: whether these suffice to send; without, messages are captured.
-    needs: what `is_ready` asks for, in the names of settings without `STAGEBELL_`.
-    providers: those who send, the preferred one first; called once a process, and only where `is_ready`.
-    address: the field of a person that holds their address; empty: `addresses.<name>`.
-    canonical: one form for all spellings of an own address, given its person's country (ISO 3166) or None; raises
-        ValueError, in words that do not repeat the address, for what can be none.
-    example: an address of nobody's, made from a number, for orders that are played.
-    canonical_sender: one form of a sender that a brand chooses; raises ValueError, in words, for what can be none. No
-        function: nothing can be chosen.
-    medium: how a message looks.
-    reply_window: for how long after a reader's own message free words may be sent; None: always.
-    tells: the most that is ever heard of a message: that it was sent, delivered or read.
+    title: its heading on pages.
+    settings: the model of its settings. A channel from another package reads `STAGEBELL_<NAME>_<FIELD>`.
+    is_ready: whether these suffice for sending; if not, messages are captured.
+    needs: the settings that `is_ready` requires, without `STAGEBELL_`.
+    providers: makes the providers, the preferred one first; called once in a process, and only if `is_ready`.
+    address: the field of a person with their address; empty: `addresses.<name>`.
+    canonical: the canonical form of an address of the channel's own kind, given the person's country (ISO 3166) or
+        None; raises ValueError for an invalid one, with a text that does not repeat it.
+    example: an address that belongs to nobody, made from a number, for simulated orders.
+    canonical_sender: the canonical form of a sender that a brand chooses; raises ValueError for an invalid one. None:
+        brands cannot choose one.
+    medium: how messages look.
+    reply_window: for how long after a reader's own message free text may be sent; None: always.
+    tells: the last state that its receipts can report: sent, delivered or read.
     """
 
     name: str
@@ -76,5 +76,5 @@ class Channel(Struct, frozen=True, kw_only=True):
 
     @property
     def spec(self) -> ChannelSpec:
-        """What the domain goes by."""
+        """The channel as the domain knows it."""
         return ChannelSpec(self.name, self.address, joins=self.medium.has_templates, tells=self.tells)

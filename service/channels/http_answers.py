@@ -1,4 +1,4 @@
-"""Answers of providers that speak HTTP: what every such channel reads alike."""
+"""Parses providers' HTTP answers, in common for all channels that use HTTP."""
 
 import asyncio
 import json
@@ -17,16 +17,16 @@ DEFAULT_RETRY_AFTER_S: Final = 1.0
 LONGEST_RETRY_AFTER_S: Final = 3600.0
 _reported: Final[set[tuple[str, str, int]]] = set()
 REPORTED_AT_MOST: Final = 1000
-# Answers of providers have a few kilobytes; what is longer is a proxy's page, and its beginning will do.
+# Providers' answers have a few kilobytes; a longer one is a proxy's page, whose beginning suffices.
 READ_AT_MOST: Final = 256 * 1024
 READ_OF_YES: Final = 4 * 1024 * 1024
 SUCCESS: Final = range(200, 300)
-# What a status says does not wait for the words that follow it.
+# The result follows from the status; the body is not worth waiting for.
 WORDS_WITHIN_S: Final = 1.0
 
 
 class HttpRefusal(Exception):
-    """An answer that is not yes, as it came."""
+    """An answer with another status than success, as received."""
 
     def __init__(self, status: int, text: str, retry_after: str | None = None) -> None:
         super().__init__(f"HTTP {status}")
@@ -41,15 +41,15 @@ class HttpRefusal(Exception):
 
 
 async def text_of(response: ClientResponse) -> str:
-    """The body as text, its beginning at least; raises what the network raises only where the answer is yes.
+    """The body as text, or its beginning; raises network errors only if the status is success.
 
-    A status that is not yes is an answer by itself: nothing was taken. A body that breaks off, drips, or is in no
-    charset takes nothing from that. Let the rest go with the connection.
+    Another status is a definite answer: nothing was accepted. A body that breaks off, comes slowly or has an unknown
+    charset does not change that. Unread parts are discarded with the connection.
     """
     content, is_yes = response.content, response.status in SUCCESS
     kept = bytearray()
     try:
-        if content.is_eof():  # it came with its head, as most do
+        if content.is_eof():  # it arrived with the headers, as most do
             kept += content.read_nowait()[:READ_OF_YES]
             return _decoded(kept, response)
         async with asyncio.timeout(None if is_yes else WORDS_WITHIN_S):
@@ -73,7 +73,7 @@ def _decoded(kept: bytearray, response: ClientResponse) -> str:
 
 
 def json_object(text: str) -> JsonObject:
-    """A JSON object, alone or as the only one of a list (so some of Google's front ends); empty for anything else."""
+    """A JSON object, alone or as the only item of a list (as from some of Google's front ends); else empty."""
     try:
         body = json.loads(text)
     except (ValueError, RecursionError):
@@ -84,13 +84,13 @@ def json_object(text: str) -> JsonObject:
 
 
 def field_of(body: JsonObject, name: str) -> str:
-    """A field of text or number, as text; empty for what is neither."""
+    """A text or number field as text; empty for other types."""
     value = body.get(name)
     return str(value) if isinstance(value, str | int) and not isinstance(value, bool) else ""
 
 
 def seconds_of(text: str | None) -> float:
-    """A Retry-After header in seconds, an hour at most: a number, or a date (RFC 9110, §10.2.3)."""
+    """A Retry-After header in seconds, at most an hour: a number or a date (RFC 9110, §10.2.3)."""
     if not text:
         return DEFAULT_RETRY_AFTER_S
     try:
@@ -100,12 +100,12 @@ def seconds_of(text: str | None) -> float:
             wait = (parsedate_to_datetime(text) - datetime.now(UTC)).total_seconds()
         except (ValueError, TypeError):
             return DEFAULT_RETRY_AFTER_S
-    # Not a number compares with nothing.
+    # NaN is unequal to itself.
     return min(max(wait, 0.0), LONGEST_RETRY_AFTER_S) if wait == wait else DEFAULT_RETRY_AFTER_S  # noqa: PLR0124
 
 
 def report_unknown_code(provider: str, code: str, status: int, taken_as: str) -> None:
-    """A code that no published list has: count it, and log it once."""
+    """Report a code that is not in the provider's published list: count it, and log it once."""
     metrics.provider_unknown_codes.labels(provider).inc()
     if (provider, code, status) not in _reported and len(_reported) < REPORTED_AT_MOST:
         _reported.add((provider, code, status))

@@ -1,8 +1,8 @@
-"""Requests to providers that speak HTTP, over aiohttp with no more than they need.
+"""A minimal client for providers with an HTTP API, over aiohttp.
 
-This is the dearest part of a send (docs/benchmarks.md), so nothing is done twice: bodies and headers come ready, no
-cookie is kept or sent, answers are asked for uncompressed, and one timer bounds a request where aiohttp would start its
-own beside it. `python -m bench.sending` has what a request costs.
+This is the most expensive part of a send (docs/benchmarks.md), so work is avoided: bodies and headers are prepared by
+the caller, cookies are ignored, answers are requested uncompressed, and one timer bounds a whole
+request. `python -m bench.sending` measures the cost of a request.
 """
 
 import asyncio
@@ -15,12 +15,12 @@ from msgspec import Struct
 from service.channels.http_answers import text_of
 
 CONNECT_TIMEOUT_S: Final = 5.0
-# Answers have about a kilobyte: packing one costs both sides more than it saves (RFC 9110, §12.5.3).
+# Answers have about a kilobyte; compressing them costs more than it saves (RFC 9110, §12.5.3).
 UNPACKED: Final = {"Accept-Encoding": "identity"}
 
 
 class HttpAnswer(Struct, frozen=True):
-    """An answer that is read already, as far as it goes. `retry_after`: that header as it came."""
+    """An answer whose body has been read. `retry_after`: the header as received."""
 
     status: int
     text: str
@@ -31,9 +31,9 @@ class HttpClient:
     """A pool of connections to one provider; its creator closes it."""
 
     def __init__(self, connections: int, timeout_s: float) -> None:
-        """`timeout_s`: what a whole request may take, in seconds; connecting has half of it at most.
+        """`timeout_s`: the time limit of a whole request, in seconds; connecting may take half of it.
 
-        So that whatever did not connect is known not to have left, rather than unanswered.
+        So it is certain that a request which could not connect was not sent.
         """
         self._timeout_s = timeout_s
         self._session = ClientSession(
@@ -44,7 +44,7 @@ class HttpClient:
         )
 
     async def request(self, method: str, url: str, body: bytes | None, headers: Mapping[str, str]) -> HttpAnswer:
-        """Ask once; no redirect is followed. Raises TimeoutError and what aiohttp raises."""
+        """Send one request; redirects are not followed. Raises TimeoutError and aiohttp's errors."""
         async with (
             asyncio.timeout(self._timeout_s),
             self._session.request(method, url, data=body, headers=headers, allow_redirects=False) as response,

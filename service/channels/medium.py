@@ -1,4 +1,4 @@
-"""How a channel looks: from a template and an order's values to the message as its reader sees it."""
+"""How a channel's messages look: renders a template with an order's values."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -11,7 +11,7 @@ from service.domain.notices import Snapshot
 
 
 class Rendered(Struct, frozen=True):
-    """A message as its reader sees it; `html` for email only, `title` for push and the email subject."""
+    """A message as its reader sees it; `html` for email only, `title` for push and as the email's subject."""
 
     text: str
     title: str = ""
@@ -21,7 +21,7 @@ class Rendered(Struct, frozen=True):
 
 
 class Sheet(Protocol):
-    """One template with the values of one message. Each method raises jinja2.TemplateError; `more` are more values."""
+    """A template with the values of one message. Each method raises jinja2.TemplateError; `more`: further values."""
 
     content: Content | None
 
@@ -34,16 +34,16 @@ class Sheet(Protocol):
         ...
 
     def block(self, name: str, **more: Any) -> str:
-        """One block of it alone, as plain text."""
+        """One block as plain text."""
         ...
 
     def phrase(self, source: str) -> str:
-        """A short template of the pack's, such as a variable of `whatsapp_content`."""
+        """Render a short template of the pack, such as a variable of `whatsapp_content`."""
         ...
 
 
 class Facts(Struct, frozen=True):
-    """Which message it is: for readers that are machines."""
+    """A message's facts, for readers that are machines."""
 
     workflow: str
     order_id: str
@@ -54,10 +54,10 @@ class Facts(Struct, frozen=True):
 
 
 class Medium:
-    """Plain text from a template: what most channels need. A channel that shows more overrides what differs.
+    """Plain text from a template, as most channels need it. Other channels override what differs.
 
-    `has_templates`: whether packs must have a template of each notice for it; without, `body` makes the message.
-    `free_text`: the template of what an agent writes, `asked.text`.
+    `has_templates`: whether packs need a template for each notice; if not, `body` makes the message.
+    `free_text`: the template for an agent's own text, `asked.text`.
     """
 
     has_templates: bool = True
@@ -65,19 +65,19 @@ class Medium:
     free_text: str = "{{ asked.text }}"
 
     def render(self, sheet: Sheet) -> Rendered:
-        """The message in the template's words."""
+        """The rendered template."""
         return Rendered(text=sheet.text())
 
     def body(self, facts: Facts, values: Mapping[str, Any]) -> Rendered:
-        """The message where there are no templates."""
+        """The message of a channel without templates."""
         raise NotImplementedError
 
     def joined(self, parts: Sequence[Rendered]) -> Rendered:
-        """Several messages to one reader as one; `longest_joined` bounds their text."""
+        """Several messages to one reader joined into one; `longest_joined` bounds the text."""
         return Rendered(text="\n\n".join(part.text for part in parts))
 
     def problem(self, rendered: Rendered) -> str:
-        """Why `stagebell check` refuses a template that renders like this; empty: it is fine."""
+        """Why `stagebell check` rejects a template that renders like this; empty: it is fine."""
         return "" if rendered.text else "is empty"
 
     def remark(self, rendered: Rendered) -> str:
@@ -94,7 +94,7 @@ class Medium:
 
 
 class TitledMedium(Medium):
-    """A first line as title, the rest as text: both must be there."""
+    """The first line is the title, the rest the text; both are required."""
 
     free_text: str = "{{ brand }} · {{ order.id }}\n{{ asked.text }}"
 
@@ -104,11 +104,11 @@ class TitledMedium(Medium):
         return Rendered(text=body.strip(), title=title.strip())
 
     def joined(self, parts: Sequence[Rendered]) -> Rendered:
-        """Under the first one's title; the others' stand before their texts."""
+        """Joined under the first one's title; the titles of the others precede their texts."""
         first, *others = parts
         texts = [first.text, *(f"{part.title}\n{part.text}" for part in others)]
         return Rendered(text="\n\n".join(texts), title=first.title)
 
     def problem(self, rendered: Rendered) -> str:
-        """Neither may be missing."""
+        """Title and text are required."""
         return "" if rendered.text and rendered.title else "is empty"

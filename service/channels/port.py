@@ -1,4 +1,4 @@
-"""What a provider of a channel does: send one message, and answer in the domain's words."""
+"""The interface to providers: send one message and return the result."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -14,16 +14,16 @@ SendResult = Accepted | Transient | Permanent | Refused | Deferred | NoAnswer
 
 
 class Attachment(Struct, frozen=True):
-    """A text file that goes with a mail."""
+    """A text file attached to a mail."""
 
     name: str
     text: str
 
 
 class MailHeaders(Struct, frozen=True):
-    """What a mail says beside its text. `bounce_to`: the envelope's sender; empty: the relay's own.
+    """Headers of a mail. `bounce_to`: the envelope's sender; empty: the relay's default.
 
-    `from_name`: who it comes from, where its sender has no name of its own; empty: as the relay's own sender is called.
+    `from_name`: the sender's name if the sender's address has none; empty: the name of the relay's default sender.
     """
 
     bounce_to: str = ""
@@ -33,9 +33,9 @@ class MailHeaders(Struct, frozen=True):
 
 
 class ReplyWindow(Struct, frozen=True):
-    """Where a reader may be sent free words now, having written lately: to which senders of ours they wrote.
+    """For a channel with a reply window: the senders of ours to which the reader wrote lately.
 
-    `holds`: whether the channel is known to refuse them elsewhere.
+    `holds`: whether the channel is known to enforce the window.
     """
 
     open_to: frozenset[str] = frozenset()
@@ -43,11 +43,11 @@ class ReplyWindow(Struct, frozen=True):
 
 
 class OutgoingMessage(Struct, frozen=True):
-    """One message, ready to go. `ttl_s`: how long the provider may still try, in seconds.
+    """A message, ready to send. `ttl_s`: for how long the provider may try, in seconds.
 
-    `urgent`: it holds a code, and does not try out providers that are left alone while another one works. `senders`:
-    from whom it comes: one for each provider of the channel, the preferred one's first; without, each has its own.
-    `window`: of a channel on which free words are only for those who wrote lately.
+    `urgent`: it contains a code, and does not probe a provider with an open breaker while another one works. `senders`:
+    one sender for each provider of the channel, the preferred provider's first; empty: the providers' defaults.
+    `window`: only for channels with a reply window.
     """
 
     message_id: str
@@ -64,7 +64,7 @@ class OutgoingMessage(Struct, frozen=True):
 
 
 def chosen_sender(provider: "Provider", message: OutgoingMessage) -> str:
-    """From whom this provider sends the message, if not from its own sender; empty: from that."""
+    """The sender chosen for this provider; empty: its default."""
     place: int | None = getattr(provider, "place", None)
     return "" if place is None or place >= len(message.senders) else message.senders[place]
 
@@ -73,51 +73,51 @@ _FROM: Final = " from "
 
 
 def way_of(provider: "Provider", message: OutgoingMessage) -> str:
-    """What a provider is called where its senders differ: `twilio:1a2b3c from +14155550100`, its own by name alone."""
+    """A provider's name, with the chosen sender: `twilio:1a2b3c from +14155550100`; without one the name only."""
     sender = chosen_sender(provider, message)
     return f"{provider.name}{_FROM}{sender}" if sender else provider.name
 
 
 def provider_of(way: str) -> str:
-    """The provider's name."""
+    """The provider's name, without the sender."""
     return way.partition(_FROM)[0]
 
 
 class Provider(Protocol):
-    """A way to send over one channel.
+    """Sends over one channel.
 
-    One that can send from other senders than its own has a `place`: which of a message's `senders` is for it.
+    A provider with several possible senders has a `place`: its index in a message's `senders`.
     """
 
     name: str
     sender: str
 
     async def send(self, message: OutgoingMessage) -> SendResult:
-        """Send within the provider's time; never raises for what the provider or the network does.
+        """Send within the provider's time limit; does not raise for errors of the provider or the network.
 
-        What is raised all the same counts as trouble of the provider, and as unanswered: raise nothing before
-        something may have been sent.
+        Other exceptions count as a failure of the provider and as no answer, so raise none before something may have
+        been sent.
         """
         ...
 
     async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
-        """Look up at the provider whether it has the message; never raises.
+        """Look up whether the provider has the message; never raises.
 
-        `others`: the provider's ids of the order's other messages, which may have the same words.
+        `others`: the provider's ids of the order's other messages, which may have the same text.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of connections."""
+        """Close the connections."""
         ...
 
 
 @runtime_checkable
 class TellsPrices(Protocol):
-    """A provider that can be asked what messages cost, once it knows."""
+    """A provider that can report prices of messages afterwards."""
 
     name: str
 
     async def prices(self, since: datetime, until: datetime) -> Mapping[str, tuple[Decimal, str]]:
-        """By its id for each message sent in this time: amount and currency (ISO 4217); never raises."""
+        """Amount and currency (ISO 4217) by provider id, for messages sent in this time; never raises."""
         ...

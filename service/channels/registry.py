@@ -1,4 +1,4 @@
-"""Every channel that there is: those that come along, and those of other packages. The one table."""
+"""The registry of channels: the built-in ones and those of other packages."""
 
 import re
 from functools import lru_cache
@@ -14,24 +14,24 @@ from service.channels.webhook import WEBHOOK
 from service.channels.whatsapp import WHATSAPP
 from service.domain.channels import ChannelSpec
 
-# In the order of pages and messages.
+# In the order of pages and bundled messages.
 BUILT_IN: Final = (SMS, WHATSAPP, PUSH, EMAIL, WEBHOOK)
 GROUP: Final = "stagebell.channels"
 _NAME: Final = re.compile("[a-z][a-z0-9_]{0,29}")
 
 
 class ChannelError(Exception):
-    """A channel of another package that cannot be used; the text names it, and says what is wrong."""
+    """A channel of another package cannot be used; the text names it and the reason."""
 
 
 @lru_cache(maxsize=1)
 def channels() -> dict[str, Channel]:
-    """By name, in the order of pages; raises ChannelError."""
+    """All channels by name, in the order of pages; raises ChannelError."""
     found = {channel.name: channel for channel in BUILT_IN}
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         channel = _loaded(entry)
         if channel.name in found:
-            raise ChannelError(f"{_said(entry)}: there is a channel {channel.name!r} already; uninstall one of them")
+            raise ChannelError(f"{_said(entry)}: a channel {channel.name!r} exists already; uninstall one of them")
         found[channel.name] = channel
     return found
 
@@ -42,9 +42,9 @@ def _loaded(entry: EntryPoint) -> Channel:
     except Exception as error:
         raise ChannelError(f"{_said(entry)} does not load: {type(error).__name__}: {error}") from error
     if not isinstance(channel, Channel):
-        raise ChannelError(f"{_said(entry)}: {entry.value} is no service.channels.channel.Channel")
+        raise ChannelError(f"{_said(entry)}: {entry.value} is not a service.channels.channel.Channel")
     if not _NAME.fullmatch(channel.name):
-        raise ChannelError(f"{_said(entry)}: {channel.name!r} is no name: letters a to z, digits, underscores")
+        raise ChannelError(f"{_said(entry)}: {channel.name!r} is not a valid name: letters a to z, digits, underscores")
     return channel
 
 
@@ -54,23 +54,23 @@ def _said(entry: EntryPoint) -> str:
 
 
 def packages() -> list[str]:
-    """Which other packages bring channels, with their versions."""
+    """The other packages that provide channels, with their versions."""
     found = {(e.dist.name, e.dist.version) for e in entry_points(group=GROUP) if e.dist}
     return [f"{name} {version}" for name, version in sorted(found)]
 
 
 @lru_cache(maxsize=1)
 def specs() -> dict[str, ChannelSpec]:
-    """What the domain knows of them, by name."""
+    """The channels as the domain knows them, by name."""
     return {name: channel.spec for name, channel in channels().items()}
 
 
 def spec_of(name: str) -> ChannelSpec:
-    """Of one; one that is not installed any more has nothing but its name."""
+    """One channel as the domain knows it; one that is no longer installed has only its name."""
     return specs().get(name) or ChannelSpec(name)
 
 
 def medium_of(name: str) -> Medium:
-    """How messages of this channel look; of one that is not installed any more, as plain text."""
+    """The medium of a channel; plain text for one that is no longer installed."""
     channel = channels().get(name)
     return channel.medium if channel else Medium()

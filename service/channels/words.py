@@ -1,4 +1,4 @@
-"""A provider's error text made fit for display: short, clean, without personal data."""
+"""Cleans providers' error texts for display: short, without personal data."""
 
 import re
 from typing import Final
@@ -6,12 +6,12 @@ from typing import Final
 from service.channels.port import OutgoingMessage
 
 LONGEST: Final = 200
-# An answer may be a proxy's whole page; what matters stands at its beginning.
+# An answer may be a proxy's whole page; what matters is at its beginning.
 READ_AT_MOST: Final = 4000
 _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u2069\ufeff]+")
 _TAG: Final = re.compile(r"<[^<>]{0,500}>")
 _MAIL: Final = re.compile(r"[^\s<>\"'(),;:]{1,64}@[^\s<>\"'(),;:]{1,255}")
-# Four digits and more, however grouped: numbers and codes. Three are left: HTTP's and SMTP's own.
+# Four or more digits, however grouped: phone numbers and codes. Three are left: statuses of HTTP and SMTP.
 _DIGITS: Final = re.compile(r"\+?\d(?:[\s().\-/]{0,2}\d){3,}")
 # Tokens and keys.
 _TOKEN: Final = re.compile(r"[A-Za-z0-9_\-:+/=]{24,}")
@@ -19,7 +19,7 @@ HIDDEN: Final = "…"
 
 
 def words_of(text: str, message: OutgoingMessage | None = None) -> str:
-    """The provider's words without addresses, numbers, codes and tokens, and without what the message says."""
+    """The provider's text without addresses, numbers, codes and tokens, and without the message's own text."""
     said = text[:READ_AT_MOST]
     if message is not None:
         rendered = message.rendered

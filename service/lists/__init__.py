@@ -1,1 +1,1 @@
-"""Rows of lists as people and files bring them: read, checked, mapped to columns, and written out again."""
+"""Rows of lists from files, calls and events: parsed, checked, mapped to columns, and exported."""

@@ -1,7 +1,7 @@
-"""Files of rows, read a row at a time: text with commas, semicolons or tabs, and the workbooks of Excel.
+"""Reads files of rows one row at a time: text separated by commas, semicolons or tabs, and Excel workbooks.
 
-What can be no file of its kind is a `BadFile` with the row where it breaks. A file is never held in memory whole, but
-for the old workbooks (XLS), whose sheets end at row 65,536.
+An unreadable file raises BadFile with the row. Files are never held in memory whole, except for old workbooks (XLS),
+whose sheets end at row 65,536.
 """
 
 import codecs
@@ -18,26 +18,26 @@ from service.lists.workbooks import xlsx_lines
 
 Kind = Literal["text", "xlsx", "xls"]
 LONGEST_LINE: Final = 1024 * 1024
-# Ends of lines as tables have them; of what else Unicode calls one (`str.splitlines`), a cell may be full.
+# Line ends of tables; other line ends of Unicode (`str.splitlines`) may be part of a cell.
 _LINES: Final = re.compile(r"[^\r\n]*(?:\r\n|\r|\n)|[^\r\n]+")
 _ZIP: Final = b"PK\x03\x04"
 _OLE: Final = b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1"
 _DELIMITERS: Final = ",;\t"
-# Besides UTF-16, which is known by how it begins.
+# Besides UTF-16, which is recognised by its byte order mark.
 _CHARSETS: Final = frozenset({"utf-8", "ascii", "iso8859-1", "iso8859-15", "cp1252"})
 
 
 def kind_of(head: bytes) -> Kind:
-    """What a file is by its first bytes, whatever it is called."""
+    """The type of a file by its first bytes."""
     if head.startswith(_ZIP):
         return "xlsx"
     return "xls" if head.startswith(_OLE) else "text"
 
 
 def lines_of(file: BinaryIO, tabs: bool = False, charset: str = "") -> Iterator[Line]:
-    """The rows that are not empty; raises BadFile. `tabs`: its name or type says that tabs part the cells.
+    """The rows that are not empty; raises BadFile. `tabs`: name or media type say that cells are separated by tabs.
 
-    `charset`: how its sender says that its text is written; of what begins as Unicode does, that counts.
+    `charset`: the declared encoding; a byte order mark takes precedence.
     """
     file.seek(0)
     kind = kind_of(file.read(8))
@@ -49,7 +49,7 @@ def lines_of(file: BinaryIO, tabs: bool = False, charset: str = "") -> Iterator[
     }[kind]
     for line in read():
         if len(line.cells) > MOST_COLUMNS:
-            raise BadFile(line.n, f"has {len(line.cells)} cells; at most {MOST_COLUMNS} are taken")
+            raise BadFile(line.n, f"has {len(line.cells)} cells; at most {MOST_COLUMNS} are allowed")
         if any(cell not in (None, "") for cell in line.cells):
             yield line
 
@@ -60,7 +60,7 @@ def _text_lines(file: BinaryIO, tabs: bool, charset: str) -> Iterator[Line]:
     while first and not first.strip("\r\n"):
         before, first = before + 1, next(decoded, "")
     if first.lower().startswith("sep=") and len(first.strip()) == 5:
-        # How Excel is told the delimiter; no row of the table, but a row of the file.
+        # Excel's declaration of the delimiter; not a row of the table, but counted as a row of the file.
         yield from _split(decoded, first.strip()[4], before + 1)
         return
     delimiter = "\t" if tabs and "\t" in first else _delimiter_of(first)
@@ -84,13 +84,13 @@ def _split(texts: Iterator[str], delimiter: str, before: int) -> Iterator[Line]:
 
 
 def _delimiter_of(header: str) -> str:
-    """What parts the cells of the header most often, outside of quotes."""
+    """The delimiter that occurs most often in the header, outside of quotes."""
     plain = "".join(part for i, part in enumerate(header.split('"')) if i % 2 == 0)
     return max(_DELIMITERS, key=plain.count)
 
 
 def _decoded(file: BinaryIO, charset: str) -> Iterator[str]:
-    """Lines of text, in whichever encoding; raises BadFile with the line that is none."""
+    """Decoded lines, whatever the encoding; raises BadFile with the line that cannot be decoded."""
     head = file.read(4096)
     file.seek(0)
     if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
@@ -104,18 +104,18 @@ def _decoded(file: BinaryIO, charset: str) -> Iterator[str]:
 
 
 def _known(charset: str) -> str:
-    """The codec of text whose letters are a byte each, or of UTF-8; raises BadFile for any other."""
+    """The codec for a single-byte encoding or UTF-8; raises BadFile for any other."""
     try:
         name = codecs.lookup(charset or "utf-8").name
     except (LookupError, ValueError):
         name = ""
     if name not in _CHARSETS:
-        raise BadFile(0, f"charset={charset:.40}: is not read here; send the table as CSV UTF-8")
+        raise BadFile(0, f"charset={charset:.40}: not supported; send the table as CSV UTF-8")
     return "utf-8" if name == "ascii" else name
 
 
 def _utf16_without_mark(head: bytes) -> str | None:
-    """Every other byte of Latin letters in UTF-16 is NUL."""
+    """In UTF-16 every other byte of Latin text is NUL."""
     half = max(1, len(head) // 2)
     if head[1::2].count(0) > half * 0.7:
         return "utf-16-le"
@@ -136,12 +136,12 @@ def _lines(file: BinaryIO, encoding: str) -> Iterator[str]:
             said = f"is not {encoding.upper()} text at about its cell {cell}; save the table as CSV UTF-8, or as XLSX"
             raise BadFile(n, said) from None
         if "\x00" in text:
-            raise BadFile(n, "holds NUL, which no text does; is this a table?")
+            raise BadFile(n, "contains NUL; is this a table?")
         yield from _ends_of(text)
 
 
 def _ends_of(text: str) -> list[str]:
-    """Old Macs end lines by a carriage return alone."""
+    """Files from old Macs have a carriage return only as line end."""
     if "\r" in text[:-2]:
         return _LINES.findall(text) if '"' not in text else [text]
     return [text]
@@ -156,10 +156,10 @@ def _utf16_lines(file: BinaryIO, encoding: str) -> Iterator[str]:
         except UnicodeError:
             raise BadFile(n, "is not UTF-16 text, as the rest of the file is") from None
         if not text and reader.bytebuffer:
-            raise BadFile(n, "is cut in the middle of a letter")
+            raise BadFile(n, "ends in the middle of a character")
         line += text
         if "\x00" in text:
-            raise BadFile(n, "holds NUL, which no text does; is this a table?")
+            raise BadFile(n, "contains NUL; is this a table?")
         if len(line) >= LONGEST_LINE:
             raise BadFile(n, f"is longer than {LONGEST_LINE:,} characters; is this a table?")
         if not text or text.endswith(("\r", "\n")):

@@ -1,4 +1,4 @@
-"""A list as a file for spreadsheets: CSV, or a workbook; nothing in it is a formula (OWASP, "CSV Injection")."""
+"""Exports a list as CSV or workbook; values that look like formulas are escaped (OWASP, "CSV Injection")."""
 
 import csv
 import io
@@ -19,24 +19,24 @@ MEDIA: Final[Mapping[ExportFormat, str]] = {
 
 
 class TableWriter(Protocol):
-    """Writes rows one after the other, and gives the file in the end."""
+    """Writes a table row by row."""
 
     def add(self, rows: Iterable[tuple[datetime, Mapping[str, Any]]]) -> None:
-        """When each was added, and its values by column."""
+        """Add rows: when each was added to the list, and its values by column."""
         ...
 
     def finish(self) -> IO[bytes]:
-        """The whole file, at its beginning; whoever has it closes it."""
+        """The finished file, positioned at its beginning; the caller closes it."""
         ...
 
 
 def writer_of(kind: ExportFormat, spec: ListSpec) -> TableWriter:
-    """An empty table with the list's columns, and when each row was added."""
+    """An empty table with the list's columns and the time when each row was added."""
     return CsvWriter(spec) if kind == "csv" else XlsxWriter(spec)
 
 
 class CsvWriter:
-    """Commas, UTF-8, a file without a name."""
+    """CSV with commas, in UTF-8, as an anonymous temporary file."""
 
     def __init__(self, spec: ListSpec) -> None:
         self._columns = tuple(spec.columns)
@@ -46,13 +46,13 @@ class CsvWriter:
         self._writer.writerow([*self._columns, ADDED])
 
     def add(self, rows: Iterable[tuple[datetime, Mapping[str, Any]]]) -> None:
-        """When each was added, and its values by column."""
+        """Add rows: when each was added to the list, and its values by column."""
         self._writer.writerows(
             [*(plain(shown(values.get(c))) for c in self._columns), plain(added)] for added, values in rows
         )
 
     def finish(self) -> IO[bytes]:
-        """The whole file, at its beginning."""
+        """The finished file, positioned at its beginning."""
         self._text.detach()
         self._file.seek(0)
         return cast(IO[bytes], self._file)

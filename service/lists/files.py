@@ -1,6 +1,6 @@
-"""A file of rows, checked whole before anything of it is kept: what it says, or everything that is wrong with it.
+"""Parses and checks a whole file of rows before anything is stored.
 
-Rows that are right wait as lines of JSON in a file without a name, so that memory does not grow with the file.
+Valid rows are buffered as JSON lines in a temporary file, so that memory does not grow with the file.
 """
 
 import tempfile
@@ -26,17 +26,17 @@ SAMPLE: Final = 20
 
 
 class CheckedRows:
-    """Rows that are right, in the order in which they came; `digest`: SHA-256 of them as they are kept."""
+    """Valid rows in the order of the file; `digest`: SHA-256 of their encoded form."""
 
     def __init__(self) -> None:
-        # Nobody finds it by name, and it is gone with whoever has it open.
+        # An anonymous file, deleted when it is closed.
         self._file: IO[bytes] = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `close`
         self._digest = sha256()
         self.count = 0
         self.sample: list[JsonObject] = []
 
     def add(self, n: int, row: JsonObject) -> None:
-        """One more; `n` is its number where it came from."""
+        """Add a row; `n` is its number in the file."""
         line = msgspec.json.encode(row, order="sorted") + b"\n"
         self._digest.update(line)
         self._file.write(b"%d " % n + line)
@@ -46,7 +46,7 @@ class CheckedRows:
 
     @property
     def digest(self) -> bytes:
-        """Of all rows so far."""
+        """The digest of all rows so far."""
         return self._digest.digest()
 
     def batches(self, size: int) -> Iterator[list[tuple[int, JsonObject]]]:
@@ -63,14 +63,14 @@ class CheckedRows:
             yield batch
 
     def close(self) -> None:
-        """Let go of the file."""
+        """Close the file."""
         self._file.close()
 
 
 class FileRead(Struct):
-    """What a file says: its header, which column each of its columns is, its rows, and what is wrong.
+    """A parsed file: its header, the mapping of its columns, its rows and its mistakes.
 
-    `unseen`: what of it a spreadsheet does not show.
+    `unseen`: hidden rows and columns.
     """
 
     header: list[str]
@@ -81,7 +81,7 @@ class FileRead(Struct):
 
 
 class Opened(Struct):
-    """A file of which the header is read: how it was mapped before can be looked up, and then its rows are read."""
+    """A file whose header was read, so that a remembered mapping can be looked up before its rows are read."""
 
     read: FileRead
     lines: Iterator[Line]
@@ -89,12 +89,12 @@ class Opened(Struct):
 
 
 def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> Opened:
-    """Its header; raises nothing for what is wrong with it. `charset`: how its text is written, as its sender says."""
+    """Read the header; mistakes are collected, not raised. `charset`: the declared encoding."""
     opened = Opened(FileRead([], {}, CheckedRows(), Mistakes()), lines_of(file, tabs, charset))
     try:
         first = next(opened.lines, None)
         if first is None:
-            raise BadFile(1, "the file is empty; its first row says what its columns are")
+            raise BadFile(1, "the file is empty; its first row must name the columns")
         opened.first = first
         opened.read.header = header_of(first)
     except BadFile as bad:
@@ -103,7 +103,7 @@ def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> Opened:
 
 
 def read_rows(opened: Opened, spec: ListSpec, said: Mapped, remembered: Mapped, region: str) -> FileRead:
-    """All of it, checked; raises nothing for what is wrong with the file."""
+    """Read and check all rows; mistakes are collected, not raised."""
     read = opened.read
     if read.mistakes.count or opened.first is None:
         return read
@@ -122,7 +122,7 @@ def read_rows(opened: Opened, spec: ListSpec, said: Mapped, remembered: Mapped, 
 
 
 def read_file(file: BinaryIO, spec: ListSpec, said: Mapped, remembered: Mapped, region: str, tabs: bool) -> FileRead:
-    """Both at once."""
+    """Read header and rows."""
     return read_rows(open_file(file, tabs), spec, said, remembered, region)
 
 
@@ -136,16 +136,16 @@ def _rows(lines: Iterator[Line], read: FileRead, spec: ListSpec, region: str) ->
         if line.is_hidden:
             read.unseen.add(line.n)
         if len(line.cells) > len(read.header):
-            read.mistakes.add(line.n, "", f"has {len(line.cells)} cells, and the header {len(read.header)}")
+            read.mistakes.add(line.n, "", f"has {len(line.cells)} cells, but the header has {len(read.header)}")
             continue
         for i in nameless:
             if i < len(line.cells) and not is_blank(line.cells[i]):
-                said = "has a value, and the header no name for it; name its column, or empty it"
+                said = "has a value, but the header has no name for it; name its column, or empty it"
                 read.mistakes.add(line.n, f"column {i + 1}", said)
         row = checker.row(line.n, {column: line.cells[i] for i, column in places if i < len(line.cells)})
         if row is not None and not read.mistakes.count:
             read.rows.add(line.n, row)
         if read.rows.count > MOST_ROWS:
-            raise BadFile(line.n, f"is one too many; at most {MOST_ROWS:,} rows are taken in one file")
+            raise BadFile(line.n, f"is one too many; at most {MOST_ROWS:,} rows are allowed in one file")
     if not read.rows.count and not read.mistakes.count:
-        raise BadFile(0, "the file has a header and no rows")
+        raise BadFile(0, "the file has a header but no rows")

@@ -1,4 +1,4 @@
-"""Rows as they stand in a file, whichever kind of file it is."""
+"""Rows as read from a file of any type."""
 
 from collections.abc import Sequence, Set
 from typing import Any, Final
@@ -13,7 +13,7 @@ Cells = Sequence[Any]
 
 
 class BadFile(Exception):
-    """A file that cannot be read. `row`: as a spreadsheet numbers it, 0 where the whole file is meant."""
+    """A file that cannot be read. `row`: numbered as in a spreadsheet, 0 for the whole file."""
 
     def __init__(self, row: int, problem: str) -> None:
         super().__init__(problem)
@@ -22,9 +22,9 @@ class BadFile(Exception):
 
 
 class Line(Struct, frozen=True):
-    """A row as it stands in the file, with its number there.
+    """A row of a file, with its number.
 
-    `is_hidden`: a spreadsheet does not show it; `hidden_columns`: those that it does not show, counted from 0.
+    `is_hidden`: it is hidden in the workbook; `hidden_columns`: the hidden columns, counted from 0.
     """
 
     n: int
@@ -34,7 +34,7 @@ class Line(Struct, frozen=True):
 
 
 def without_end(cells: Cells) -> Cells:
-    """Without the empty cells behind the last one that is not."""
+    """The cells without trailing empty ones."""
     end = len(cells)
     while end and cells[end - 1] in (None, ""):
         end -= 1

@@ -1,4 +1,4 @@
-"""Signed links to rows of a list, for mails: each says which rows, in which form, and until when it holds."""
+"""Signed links to rows of a list, for mails: which rows, in which format, and until when the link is valid."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -11,7 +11,7 @@ from service.keyring import Keyring
 
 
 class LinkedRows(Struct, frozen=True):
-    """Rows that were added to a list of an order in this time."""
+    """Rows that were added to a list of an order in a period."""
 
     order_id: UUID
     list: str
@@ -25,13 +25,13 @@ def _serializer(keyring: Keyring) -> URLSafeSerializer:
 
 
 def rows_token(keyring: Keyring, rows: LinkedRows, until: datetime) -> str:
-    """The signed name of these rows, good until that moment."""
+    """A signed token for these rows, valid until `until`."""
     said = [rows.order_id.hex, rows.list, *(m.timestamp() for m in (rows.since, rows.before, until)), rows.format]
     return str(_serializer(keyring).dumps(said))
 
 
 def read_rows_token(keyring: Keyring, token: str, now: datetime) -> LinkedRows | None:
-    """The rows that were signed, None for anything else, and once the time is over."""
+    """The rows of a token; None if it is invalid or expired."""
     try:
         order_id, name, since, before, until, kind = _serializer(keyring).loads(token)
         first, last, end = (datetime.fromtimestamp(m, UTC) for m in (since, before, until))

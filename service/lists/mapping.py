@@ -10,16 +10,16 @@ from service.lists.lines import BadFile, Line
 from service.lists.tabular import ADDED
 from service.lists.values import Unreadable
 
-# What is left out on purpose is mapped to nothing.
+# Columns that are deliberately left out are mapped to this.
 IGNORED: Final = ""
 Mapped = Mapping[str, str]
 
 
 def header_of(line: Line) -> list[str]:
-    """The header's names; raises BadFile where it is none: the first row of a file says what its columns are."""
+    """The names in the header; raises BadFile if they are unreadable or repeated."""
     for cell in line.cells:
         if isinstance(cell, Unreadable):
-            raise BadFile(line.n, f"says what the columns are, and one of its cells {cell.problem}")
+            raise BadFile(line.n, f"is the header, and one of its cells {cell.problem}")
     names = ["" if cell is None else " ".join(str(cell).split())[:200] for cell in line.cells]
     for name in names:
         if name and names.count(name) > 1:
@@ -30,13 +30,13 @@ def header_of(line: Line) -> list[str]:
 def mapping_of(
     spec: ListSpec, header: Sequence[str], said: Mapped, remembered: Mapped
 ) -> tuple[dict[str, str], list[str]]:
-    """By the header's names, the columns; and what is wrong with it, in words that name the file's column.
+    """The columns by the header's names, and the mistakes, in texts that name the file's column.
 
-    What was `said` now counts first, then what is `remembered` of this header, then names and titles.
+    The mapping given now (`said`) takes precedence, then the `remembered` one, then names and titles.
     """
     mapping: dict[str, str] = {}
     wrong: list[str] = []
-    # What our own exports add to the columns.
+    # Columns that our own exports add.
     known = {ADDED: IGNORED, **_names_of(spec)}
     spelled = {_plain(name): column for name, column in said.items()}
     for name in (n for n in header if n):
@@ -45,7 +45,7 @@ def mapping_of(
             near = difflib.get_close_matches(_plain(name), list(known), 1)
             hint = f" (is it {known[near[0]]!r}?)" if near else ""
             how = f"say which: map.{name}=COLUMN, or map.{name}= to leave it out"
-            wrong.append(f"{name!r} is no column of {spec.name}{hint}; {how}")
+            wrong.append(f"{name!r} is not a column of {spec.name}{hint}; {how}")
         elif column != IGNORED and column not in spec.columns:
             wrong.append(f"{name!r}: there is no column {column!r}; known are {', '.join(spec.columns)}")
         else:
@@ -54,7 +54,7 @@ def mapping_of(
     wrong += [f"map.{name}: the file has no such column" for name in said if _plain(name) not in map(_plain, header)]
     missing = [n for n, c in spec.columns.items() if c.required and n not in mapping.values()]
     if not wrong:
-        wrong += [f"no column of the file is {name!r}, and every row needs it" for name in missing]
+        wrong += [f"no column of the file is {name!r}, which every row needs" for name in missing]
     return mapping, wrong
 
 
@@ -67,7 +67,7 @@ def _doubled(mapping: Mapped) -> list[str]:
 
 
 def _names_of(spec: ListSpec) -> dict[str, str]:
-    """By every name that a column has, comparably written."""
+    """Columns by each of their names, normalised."""
     found = {_plain(title): name for name, c in spec.columns.items() for title in c.titles.values()}
     return found | {_plain(name): name for name in spec.columns}
 

@@ -1,4 +1,4 @@
-"""The old workbooks of Excel (XLS), read only: in memory whole, as their sheets end at row 65,536."""
+"""Reads old Excel workbooks (XLS); in memory whole, as their sheets end at row 65,536."""
 
 from collections.abc import Iterator
 from struct import Struct as Layout
@@ -7,20 +7,20 @@ from typing import Any, BinaryIO, Final
 from service.lists.lines import BadFile, Line, without_end
 from service.lists.values import Unreadable
 
-# What a workbook with a password is called within, old or new (MS-OFFCRYPTO, §1.3.2, §2.3.4.4).
+# The stream name of an encrypted workbook, old or new (MS-OFFCRYPTO, §1.3.2, §2.3.4.4).
 _ENCRYPTED: Final = "EncryptedPackage".encode("utf-16-le")
 _LOCKED: Final = "the workbook has a password; save it without one"
-# MS-XLS, §2.1.4 (a record is its type, its length, and so many bytes), §2.4.53, §2.4.221.
+# MS-XLS, §2.1.4 (a record: type, length, content), §2.4.53, §2.4.221.
 _RECORD: Final = Layout("<HH")
 _BEGIN, _END, _ROW, _COLUMNS = 0x0809, 0x000A, 0x0208, 0x007D
 _ROW_HEAD: Final = Layout("<H10xH")
 _COLUMNS_HEAD: Final = Layout("<HH4xH")
 _ROW_HIDDEN, _COLUMNS_HIDDEN = 0x20, 0x01
-_KINDS: Final = "is a file of an older Office, and no workbook; save it as XLSX or CSV"
+_KINDS: Final = "is a file of an older Office, but not a workbook; save it as XLSX or CSV"
 
 
 def xls_lines(file: BinaryIO) -> Iterator[Line]:
-    """The rows of the first sheet that is shown; raises BadFile."""
+    """The rows of the first visible sheet; raises BadFile."""
     import xlrd
 
     content = file.read()
@@ -37,20 +37,20 @@ def xls_lines(file: BinaryIO) -> Iterator[Line]:
     except (BadFile, GeneratorExit):
         raise
     except Exception as error:
-        # Whatever a broken workbook makes the library trip over.
+        # Any error of the library on a broken workbook.
         raise _told(n, error) from None
 
 
 def _hidden(stream: Any, at: int) -> tuple[set[int], set[int]]:
-    """Rows and columns of the sheet at that place of the workbook's stream that are not shown, counted from 0.
+    """The hidden rows and columns of the sheet at this offset of the workbook's stream, counted from 0.
 
-    The library would tell if it read how everything looks, for which it takes many times the memory.
+    The library would report them if it read all formatting, which takes many times the memory.
     """
     rows, columns, depth = set[int](), set[int](), 0
     while at + _RECORD.size <= len(stream):
         kind, length = _RECORD.unpack_from(stream, at)
         at += _RECORD.size
-        # A chart in the sheet has a beginning and an end of its own.
+        # A chart embedded in the sheet has begin and end records of its own.
         depth += (kind == _BEGIN) - (kind == _END)
         if kind == _END and depth <= 0:
             break
@@ -89,11 +89,11 @@ def _value(cell: Any, datemode: int) -> Any:
 
 
 class _Nowhere:
-    """Where the library's remarks go, which may hold what stands in the file."""
+    """Discards the library's messages, which may contain the file's content."""
 
     def write(self, _text: str) -> int:
-        """Nothing."""
+        """Discard the text."""
         return 0
 
     def flush(self) -> None:
-        """Nothing."""
+        """Nothing to do."""

@@ -1,4 +1,4 @@
-"""The rows of a workbook's sheet, as its text goes by (ECMA-376-1, §18.3)."""
+"""Parses the rows of a workbook's sheet from its XML stream (ECMA-376-1, §18.3)."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -17,7 +17,7 @@ G = TypeVar("G")
 
 
 class _ByTag(dict[str, Callable[[G], None] | None], Generic[G]):
-    """What is done at a tag: looked up by its own name, whatever namespace it has, and once for each that there is."""
+    """Handlers by tag name, without namespace; lookups are cached."""
 
     def __missing__(self, tag: str) -> Callable[[G], None] | None:
         does = self[tag] = self.get(local_name(tag))
@@ -25,7 +25,7 @@ class _ByTag(dict[str, Callable[[G], None] | None], Generic[G]):
 
 
 class Rows:
-    """The rows of a sheet, as its text goes by."""
+    """The rows of a sheet, while its XML is parsed."""
 
     def __init__(self, book: Book, strings: Strings) -> None:
         self._book = book
@@ -53,7 +53,7 @@ class Rows:
         })  # fmt: skip
 
     def lines(self) -> Iterator[Line]:
-        """Those that have a value; raises BadFile."""
+        """The rows with a value; raises BadFile."""
         handlers = {
             "StartElementHandler": self._on,
             "EndElementHandler": self._off,
@@ -65,13 +65,13 @@ class Rows:
             self._done.clear()
 
     def _goes_on(self, parsed: Iterator[None]) -> bool:
-        """Read a chunk more; raises BadFile with the row that is read then."""
+        """Parse another chunk; raises BadFile with the current row."""
         try:
             return next(parsed, _END) is not _END
         except BadFile:
             raise
         except Exception as error:
-            # Whatever a broken archive or its text makes the libraries trip over.
+            # Any error of the libraries on a broken archive or XML.
             said = f"the workbook is not readable here ({type(error).__name__}); save it again as XLSX or CSV"
             raise BadFile(self._n, said) from None
 
@@ -88,19 +88,19 @@ class Rows:
             self._text.append(text)
             self._letters += len(text)
             if self._letters > MOST_LETTERS:
-                raise BadFile(self._n, f"has a cell of more than {MOST_LETTERS:,} characters, which no spreadsheet has")
+                raise BadFile(self._n, f"has a cell of more than {MOST_LETTERS:,} characters, a spreadsheet's limit")
 
     def _row(self, attributes: Attributes) -> None:
         n = int(attributes.get("r", self._n + 1))
         if n <= self._n:
-            raise BadFile(self._n, "is followed by a row that should stand before it; save the workbook again")
+            raise BadFile(self._n, "is followed by a row with a smaller number; save the workbook again")
         if n > MOST_LINES:
             raise BadFile(n, f"is one too many; at most {MOST_LINES:,} rows are read")
         self._n, self._cells, self._column = n, [], 0
         self._is_hidden = attributes.get("hidden") in _YES
 
     def _columns(self, attributes: Attributes) -> None:
-        """How these columns look; they are numbered from 1, and come before all rows."""
+        """Formatting of columns, numbered from 1; comes before all rows."""
         if attributes.get("hidden") in _YES:
             first, last = int(attributes["min"]), min(int(attributes["max"]), MOST_COLUMNS)
             self._hidden_columns.update(range(first - 1, last))
@@ -131,7 +131,7 @@ class Rows:
         if value in (None, ""):
             return
         if self._column > MOST_COLUMNS:
-            raise BadFile(self._n, f"has {self._column} cells; at most {MOST_COLUMNS} are taken")
+            raise BadFile(self._n, f"has {self._column} cells; at most {MOST_COLUMNS} are allowed")
         self._cells += [None] * (self._column - len(self._cells))
         self._cells[self._column - 1] = value
 
@@ -142,14 +142,14 @@ class Rows:
             self._done.append(line)
 
     def _merged(self, attributes: Attributes) -> None:
-        """Of merged cells only the first has a value; which rows it is meant for cannot be known."""
+        """Of merged cells only the first has a value; it is unknown for which rows it is meant."""
         area = attributes.get("ref", "")
         first = _REFERENCE.match(area)
         if first is None or self._header is None:
             return
         row, column = int(first[2]), _column_of(area)
         if row > self._header.n and column <= len(self._header.cells):
-            said = f"has cells that are merged ({area[:20]}), of which only the first has a value; part them"
+            said = f"has merged cells ({area[:20]}), of which only the first has a value; split them"
             raise BadFile(row, said)
 
     def _read(self, text: str) -> Any:
@@ -178,11 +178,11 @@ class Rows:
         try:
             return from_excel(number, MAC_EPOCH if self._book.is_1904 else WINDOWS_EPOCH)
         except (OverflowError, ValueError):
-            return Unreadable("is no day that there is")
+            return Unreadable("is not an existing day")
 
 
 def _column_of(reference: str) -> int:
-    """Of `AB12` 28; raises ValueError for what names no cell."""
+    """The number of a cell's column: 28 for `AB12`; raises ValueError for an invalid reference."""
     found = _REFERENCE.match(reference)
     if found is None:
         raise ValueError("a cell has an invalid name")

@@ -1,17 +1,17 @@
-"""Cells of tables that are opened in spreadsheets."""
+"""Cells for spreadsheets."""
 
 from datetime import datetime
 from typing import Final
 
-# What spreadsheets take for the beginning of a formula, also in its wide forms (OWASP, "CSV Injection").
+# First characters of formulas, including full-width forms (OWASP, "CSV Injection").
 _SIGNS: Final = ("=", "+", "-", "@", "\t", "\r", "\n", "＝", "＋", "－", "＠")
 _AS_TEXT: Final = "'"
-# The column that exports have besides those of their list: when each row came to it.
+# The additional column of exports: when each row was added.
 ADDED: Final = "added"
 
 
 def plain(value: object) -> object:
-    """A cell: times without fractions, nothing for None, and no formula (OWASP, "CSV Injection")."""
+    """A cell's text: times without fractions, empty for None, formulas escaped (OWASP, "CSV Injection")."""
     if isinstance(value, datetime):
         return value.isoformat(timespec="seconds")
     if isinstance(value, str) and value[:1] in _SIGNS:
@@ -20,5 +20,5 @@ def plain(value: object) -> object:
 
 
 def typed(cell: str) -> str:
-    """A cell as it was before `plain`: the sign by which what follows is a text, and no formula, is no part of it."""
+    """The cell before `plain`: without the apostrophe that marks text."""
     return cell[1:] if cell[:1] == _AS_TEXT and cell[1:2] in _SIGNS else cell

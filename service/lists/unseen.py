@@ -1,7 +1,7 @@
-"""Rows and columns that a workbook holds and a spreadsheet does not show: they are taken, and their sender is told.
+"""Hidden rows and columns of a workbook: they are read like others, and the sender is warned.
 
-Hiding is a matter of looks: a filter that somebody left on must lose no row, as it loses none in what others read of a
-workbook (openpyxl, pandas). But whoever looked at the sheet did not see them.
+Hiding is formatting: a filter left on must not lose rows, nor does it in other readers of workbooks (openpyxl,
+pandas). But whoever looked at the sheet did not see them.
 """
 
 from collections.abc import Sequence
@@ -9,12 +9,12 @@ from typing import Final
 
 from service.lists.checking import RowError
 
-# So many stretches of rows are named; all are counted.
+# The number of ranges of rows that are named; all rows are counted.
 MOST_NAMED: Final = 10
 
 
 class Unseen:
-    """Which rows of a file are hidden, and which of its columns that are read. `header`: the row that names those."""
+    """The hidden rows of a file and the hidden columns among those read. `header`: the number of the header row."""
 
     def __init__(self, header: int = 0, columns: Sequence[str] = ()) -> None:
         self.count = 0
@@ -24,7 +24,7 @@ class Unseen:
         self._last = 0
 
     def add(self, n: int) -> None:
-        """A hidden row; they come in their order."""
+        """Add a hidden row; rows are added in sequence."""
         if self._stretches and n == self._last + 1 and self._stretches[-1][1] == self._last:
             self._stretches[-1][1] = n
         elif len(self._stretches) < MOST_NAMED:
@@ -34,13 +34,13 @@ class Unseen:
 
     @property
     def warnings(self) -> list[RowError]:
-        """What the file's sender is told about it."""
-        said = "is hidden in the workbook, and read as the others are; delete it there if it does not belong"
+        """Warnings for the file's sender."""
+        said = "is hidden in the workbook, but read like the others; delete it there if it does not belong"
         found = [RowError(self._header, name, said) for name in self._columns]
         if self.count:
             them = f"{self.count:,} rows are" if self.count > 1 else "a row is"
             what = "delete what does not belong" if self.count > 1 else "delete it there if it does not belong"
-            problem = f"{them} hidden in the workbook ({self._named()}), and taken as the others are; {what}"
+            problem = f"{them} hidden in the workbook ({self._named()}), but read like the others; {what}"
             found.append(RowError(self._stretches[0][0], "", problem))
         return found
 

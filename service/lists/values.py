@@ -1,6 +1,6 @@
-"""What stands in a cell, as its column wants it: plain JSON, in one form; what does not fit is told in words.
+"""Converts cells to their column's type as plain JSON; what cannot be converted is reported in words.
 
-A value is never repeated in what is said of it: it may be somebody's number.
+Error texts never contain the value, as it may be somebody's phone number.
 """
 
 import re
@@ -21,10 +21,10 @@ MOST_LETTERS: Final = 2000
 _NUMBER: Final = re.compile(r"-?\d{1,30}(\.\d{1,30})?")
 _MONEY: Final = re.compile(r"(-?\d{1,15}(?:\.\d{1,4})?)\s*([A-Z]{3})")
 _DAY: Final = re.compile(r"\d{4}-\d{2}-\d{2}")
-# Line ends and tabs are text; what else controls is not (Unicode, category Cc), nor is half of a surrogate pair, nor
-# what no XML may have, and so no workbook (XML 1.0, §2.2).
+# Line ends and tabs are allowed; other control characters (Unicode, category Cc), lone surrogates, and characters that
+# XML and thus workbooks cannot contain (XML 1.0, §2.2) are not.
 _NO_TEXT: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff\ufffe\uffff]")
-# More digits than that are no number to a spreadsheet, nor to most who read JSON (RFC 8259, §6).
+# Spreadsheets and most JSON parsers lose further digits (RFC 8259, §6).
 MOST_DIGITS: Final = 15
 _TRUTHS: Final[Mapping[str, bool]] = {
     **dict.fromkeys(("true", "yes", "y", "1", "ja", "oui", "si", "sí", "sim"), True),
@@ -33,20 +33,20 @@ _TRUTHS: Final[Mapping[str, bool]] = {
 
 
 class Unreadable(Struct, frozen=True):
-    """What stands in the place of a cell's value where a file has none. `problem`: why, in words without the value."""
+    """In place of a value that could not be read. `problem`: why, without the value."""
 
     problem: str
 
 
 def is_blank(raw: Any) -> bool:
-    """Whether a cell has nothing in it."""
+    """Whether a cell is empty."""
     return not raw.strip() if isinstance(raw, str) else raw is None or raw in ((), [], {})
 
 
 def value_of(column: Column, raw: Any, region: str) -> Any:
-    """`raw` as it is kept, None where the cell is empty; raises ValueError in words that do not hold it.
+    """The value in canonical form, None for an empty cell; raises ValueError with a text that does not contain it.
 
-    `region` (ISO 3166): whose phone numbers are written without a country code.
+    `region`: the country (ISO 3166) of phone numbers without country code.
     """
     if isinstance(raw, str):
         raw = raw.strip()
@@ -64,18 +64,18 @@ def value_of(column: Column, raw: Any, region: str) -> Any:
 def _text(raw: Any) -> str:
     text = raw if isinstance(raw, str) else _plain(raw)
     if len(text) > MOST_LETTERS:
-        raise ValueError(f"has {len(text)} characters; at most {MOST_LETTERS} are taken")
+        raise ValueError(f"has {len(text)} characters; at most {MOST_LETTERS} are allowed")
     if _NO_TEXT.search(text):
         raise ValueError("has control characters")
     return text
 
 
 def _plain(raw: Any) -> str:
-    """The text that a person would have typed for a value that a spreadsheet or JSON holds in another form."""
+    """The text that a person would have typed for a number or date."""
     if isinstance(raw, bool):
-        raise ValueError("is yes or no, and not a text")
+        raise ValueError("is yes or no, not a text")
     if isinstance(raw, float) and raw.is_integer():
-        # A spreadsheet's idea of a whole number.
+        # Spreadsheets store whole numbers as floats.
         raw = int(raw)
     if isinstance(raw, datetime):
         return raw.isoformat(" ", "auto") if raw.time() != time() else raw.date().isoformat()
@@ -96,10 +96,10 @@ def _number(raw: Any) -> int | float:
     else:
         text = raw if isinstance(raw, str) else ""
         if not _NUMBER.fullmatch(text):
-            raise ValueError("is no number, such as 12 or 12.50 (a point, no thousands separators)")
+            raise ValueError("is not a number, such as 12 or 12.50 (a point, no thousands separators)")
         number = float(text) if "." in text else int(text)
     if abs(number) >= 10**MOST_DIGITS:
-        raise ValueError(f"is a number of more than {MOST_DIGITS} digits, the last of which would be lost")
+        raise ValueError(f"is a number of more than {MOST_DIGITS} digits, of which the last would be lost")
     return number
 
 
@@ -108,7 +108,7 @@ def _money(raw: Any) -> dict[str, str]:
         raw = f"{raw.get('amount', '')} {raw.get('currency', '')}".strip()
     found = _MONEY.fullmatch(raw.upper()) if isinstance(raw, str) else None
     if found is None:
-        raise ValueError("is no amount with its currency, such as 12.50 EUR")
+        raise ValueError("is not an amount with its currency, such as 12.50 EUR")
     return {"amount": found[1], "currency": found[2]}
 
 
@@ -121,10 +121,10 @@ def _date(raw: Any) -> str:
         try:
             raw = date.fromisoformat(raw)
         except ValueError:
-            raise ValueError("is no day of the calendar") from None
+            raise ValueError("is not an existing day") from None
     if not isinstance(raw, date) or not EARLIEST.date() <= raw < LATEST.date():
         years = f"from {EARLIEST:%Y} to {LATEST:%Y}"
-        raise ValueError(f"is no day, such as 2026-12-27 (year, month, day), {years}")
+        raise ValueError(f"is not a day, such as 2026-12-27 (year, month, day), {years}")
     return raw.isoformat()
 
 
@@ -155,7 +155,7 @@ _READERS: Final[Mapping[ColumnType, Callable[[Any], Any]]] = {
 
 
 def shown(value: Any) -> str | int | float | bool:
-    """A kept value as a cell of a table."""
+    """A value as a cell of a table."""
     if isinstance(value, Mapping):
         return f"{value.get('amount', '')} {value.get('currency', '')}"
     if value is None:
@@ -164,5 +164,5 @@ def shown(value: Any) -> str | int | float | bool:
 
 
 def comparable(value: Any) -> str:
-    """Equal for values that a unique column takes for the same: texts whatever their case and blanks."""
+    """A text that is equal for values which a unique column considers the same: case and blanks are ignored."""
     return " ".join(str(shown(value)).casefold().split())

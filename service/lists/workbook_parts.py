@@ -1,4 +1,4 @@
-"""What of a workbook (XLSX) is needed to read its first sheet, and how a part of it is read: a chunk at a time.
+"""Reads the parts of a workbook (XLSX) that are needed for its first sheet, a chunk at a time.
 
 Source: ECMA-376-1, §18.2 (workbook), §18.4 (shared strings), §18.8 (styles).
 """
@@ -15,19 +15,19 @@ from xml.parsers import expat
 
 from service.lists.lines import MOST_LETTERS, BadFile
 
-# So much may be unpacked of a workbook, whatever it says of itself; and so much of the texts that its cells share.
+# Limits for unpacked data and for shared strings, in bytes, whatever the workbook claims.
 MOST_INFLATED: Final = 300 * 1024 * 1024
 MOST_SHARED: Final = 100 * 1024 * 1024
 MOST_PARTS: Final = 1000
 _CHUNK: Final = 64 * 1024
 _BOOK: Final = "xl/workbook.xml"
-# ECMA-376-1, §22.9.2.19: characters that XML has not, and the underscore before what looks like one.
+# ECMA-376-1, §22.9.2.19: escaped characters that XML cannot contain, and escaped underscores.
 _ESCAPED: Final = re.compile(r"_x([0-9A-Fa-f]{4})_")
 Attributes = dict[str, str]
 
 
 class Strings:
-    """The texts that cells share, by number: in a file without a name, of which only the ends are in memory."""
+    """The shared strings by number, in a temporary file; only their offsets are in memory."""
 
     def __init__(self) -> None:
         self._file = TemporaryFile()  # noqa: SIM115 - closed with this
@@ -43,12 +43,12 @@ class Strings:
         self._file.close()
 
     def add(self, text: str) -> None:
-        """One more."""
+        """Add a string."""
         self._ends.append(self._ends[-1] + self._file.write(text.encode("utf-8", "surrogatepass")))
 
     def __getitem__(self, n: int) -> str:
         if not 0 <= n < len(self._ends) - 1:
-            raise ValueError("a cell refers to a text that the workbook does not have")
+            raise ValueError("a cell refers to a shared string that the workbook does not have")
         first, end = self._ends[n], self._ends[n + 1]
         if first == end:
             return ""
@@ -59,22 +59,22 @@ class Strings:
 
 
 class Book:
-    """What of a workbook is needed to read its first sheet; raises BadFile for what is none."""
+    """The parts of a workbook that are needed for its first sheet; raises BadFile if they are missing."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self._archive = archive
         self._names = frozenset(archive.namelist())
         self._room = MOST_INFLATED
         if len(archive.infolist()) > MOST_PARTS or _BOOK not in self._names:
-            raise BadFile(0, "is a zip, and no workbook of Excel (XLSX); save it as XLSX or CSV")
+            raise BadFile(0, "is a ZIP file, but not an Excel workbook (XLSX); save it as XLSX or CSV")
         self.is_1904 = False
         self.sheet = self._sheet()
         self.styles = self._styles()
 
     def parse(self, name: str, handlers: Mapping[str, Any], most: int = MOST_INFLATED) -> Iterator[None]:
-        """Read a part, a chunk at a time; raises BadFile for one that grows beyond all bounds, or declares entities.
+        """Parse a part chunk by chunk; raises BadFile if it is larger than `most` bytes, or declares entities.
 
-        `handlers`: of expat, whose names of elements and attributes come without their namespaces' prefixes.
+        `handlers`: of expat; names of elements and attributes come without namespace prefixes.
         """
         parser = expat.ParserCreate(namespace_separator=" ")
         parser.buffer_text = True
@@ -87,7 +87,7 @@ class Book:
                 size += len(chunk)
                 if size > min(most, self._room):
                     most_mb = min(most, MOST_INFLATED) // 1024**2
-                    raise BadFile(0, f"the workbook holds more than {most_mb} MB once it is unpacked; send it as CSV")
+                    raise BadFile(0, f"the workbook has more than {most_mb} MB when unpacked; send it as CSV")
                 parser.Parse(chunk)
                 yield
         parser.Parse(b"", True)
@@ -95,7 +95,7 @@ class Book:
         yield
 
     def read_strings(self, strings: Strings) -> None:
-        """The texts that cells share, without what stands over East Asian ones to tell how they are read."""
+        """Read the shared strings, without the phonetic hints of East Asian texts."""
         parts: list[str] = []
         inside = {"t": False, "rPh": False}
 
@@ -126,7 +126,7 @@ class Book:
                 pass
 
     def _sheet(self) -> str:
-        """The part that is the first sheet that is shown."""
+        """The name of the part with the first visible sheet."""
         sheets: list[str] = []
 
         def start(tag: str, attributes: Attributes) -> None:
@@ -141,11 +141,11 @@ class Book:
         targets = self._targets()
         found = next((targets[i] for i in sheets if i in targets), "")
         if found not in self._names:
-            raise BadFile(0, "the workbook has no sheet with rows that is shown")
+            raise BadFile(0, "the workbook has no visible sheet with rows")
         return found
 
     def _targets(self) -> dict[str, str]:
-        """The parts that are sheets with rows, by the ids that the workbook knows them by."""
+        """The names of worksheets' parts by relationship id."""
         found: dict[str, str] = {}
 
         def start(_tag: str, attributes: Attributes) -> None:
@@ -161,7 +161,7 @@ class Book:
         return found
 
     def _styles(self) -> list[bool]:
-        """Of each style whether it shows a number as a day or time."""
+        """For each style, whether it formats a number as date or time."""
         from openpyxl.styles.numbers import BUILTIN_FORMATS, is_date_format
 
         formats = dict(BUILTIN_FORMATS)
@@ -188,7 +188,7 @@ class Book:
 
 
 def _refuse_declarations(*_doctype: object) -> None:
-    raise BadFile(0, "the workbook declares entities of its own, which no spreadsheet does")
+    raise BadFile(0, "the workbook declares XML entities, which spreadsheets never do")
 
 
 def local_name(tag: str) -> str:

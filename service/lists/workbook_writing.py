@@ -1,6 +1,6 @@
-"""A list as a workbook of Excel (XLSX) with one sheet, written a row at a time straight into its archive.
+"""Writes a list as an Excel workbook (XLSX) with one sheet, row by row directly into the archive.
 
-Texts stand in their cells (`inlineStr`) and are texts, whatever they begin with. Source: ECMA-376-1, §12.3, §18.3.1.4.
+Texts are inline (`inlineStr`), so that they are never formulas. Source: ECMA-376-1, §12.3, §18.3.1.4.
 """
 
 import re
@@ -30,7 +30,7 @@ _PARTS: Final[Mapping[str, str]] = {
     "xl/_rels/workbook.xml.rels": f'<Relationships xmlns="{_PACKAGE}/relationships">'
     f'<Relationship Id="rId1" Type="{_OFFICE}/worksheet" Target="worksheets/sheet1.xml"/></Relationships>',
 }
-# ECMA-376-1, §22.9.2.19: a carriage return is written so, as XML has none; and so is what looks like one of these.
+# ECMA-376-1, §22.9.2.19: carriage returns are escaped like this, as XML normalises them; and so is text that looks
 _TO_ESCAPE: Final = re.compile(r"\r|_(?=x[0-9A-Fa-f]{4}_)")
 # XML 1.0, §2.2.
 _NO_XML: Final = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\ud800-\udfff\ufffe\uffff]")
@@ -39,7 +39,7 @@ _LONGEST_NAME: Final = 31
 
 
 class XlsxWriter:
-    """A workbook with one sheet."""
+    """Writes a workbook with one sheet."""
 
     def __init__(self, spec: ListSpec) -> None:
         self._columns = tuple(spec.columns)
@@ -57,7 +57,7 @@ class XlsxWriter:
         self._write([[*self._columns, ADDED]])
 
     def add(self, rows: Iterable[tuple[datetime, Mapping[str, Any]]]) -> None:
-        """When each was added, and its values by column."""
+        """Add rows: when each was added to the list, and its values by column."""
         self._write([*(shown(v.get(c)) for c in self._columns), at.isoformat(timespec="seconds")] for at, v in rows)
 
     def _write(self, rows: Iterable[list[Any]]) -> None:
@@ -80,7 +80,7 @@ class XlsxWriter:
                 yield f'{where} t="inlineStr"><is><t xml:space="preserve">{_text(value)}</t></is></c>'
 
     def finish(self) -> IO[bytes]:
-        """The whole file, at its beginning."""
+        """The finished file, positioned at its beginning."""
         self._sheet.write(b"</sheetData></worksheet>")
         self._sheet.close()
         self._archive.close()
@@ -94,7 +94,7 @@ def _text(value: str) -> str:
 
 
 def _letters(n: int) -> str:
-    """Of 28 `AB`."""
+    """The letters of a column's number: `AB` for 28."""
     found = ""
     while n:
         n, rest = divmod(n - 1, 26)

@@ -1,6 +1,6 @@
-"""Workbooks of Excel (XLSX), read a row at a time; neither their texts nor their rows are ever held in memory whole.
+"""Reads Excel workbooks (XLSX) row by row; neither strings nor rows are held in memory whole.
 
-Of a workbook its first sheet that is shown is read. What it says of its own size is not believed: only its rows are.
+The first visible sheet is read. The size that a workbook declares is ignored.
 """
 
 import zipfile
@@ -13,7 +13,7 @@ from service.lists.workbook_parts import Book, Strings
 
 
 def xlsx_lines(file: BinaryIO) -> Iterator[Line]:
-    """The rows of the first sheet that is shown; raises BadFile."""
+    """The rows of the first visible sheet; raises BadFile."""
     try:
         with zipfile.ZipFile(file) as archive, Strings() as strings:
             book = Book(archive)
@@ -22,6 +22,6 @@ def xlsx_lines(file: BinaryIO) -> Iterator[Line]:
     except (BadFile, GeneratorExit):
         raise
     except Exception as error:
-        # Whatever a broken archive or its text makes the libraries trip over.
+        # Any error of the libraries on a broken archive or XML.
         said = f"the workbook is broken ({type(error).__name__}); save it again as XLSX or CSV"
         raise BadFile(0, said) from None

@@ -1,1 +1,1 @@
-"""What operators see: logs, metrics and traces; never a code, an address or a name."""
+"""Logs, metrics and traces for operators; without codes, addresses or names."""

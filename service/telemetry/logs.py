@@ -1,4 +1,4 @@
-"""structlog: console on a terminal, JSON lines elsewhere; libraries that would print personal data are quiet."""
+"""structlog: console format on a terminal, else JSON lines; libraries that would log personal data are silenced."""
 
 import logging
 import sys
@@ -9,14 +9,14 @@ from typing import Any, Final, Literal
 import msgspec
 import structlog
 
-# twilio's client writes request data, codes and numbers among them, at debug and info level;
-# aiosmtplib and aiohttp write addresses and query strings.
+# twilio's client logs request data, including codes and numbers, at debug and info level;
+# aiosmtplib and aiohttp log addresses and query strings.
 _QUIET: Final = ("twilio", "aiosmtplib", "mail.log", "aiohttp", "asyncio", "aiormq", "aio_pika", "sqlalchemy",
                  "aiosqlite", "google", "urllib3", "alembic")  # fmt: skip
 
 
 def configure(log_format: Literal["console", "json"] | None, level: int = logging.INFO) -> None:
-    """Set up logging for the process: our own lines go straight to stderr, those of libraries in the same form."""
+    """Set up logging for the process: our own lines go to stderr directly, those of libraries in the same format."""
     chosen = log_format or ("console" if sys.stderr.isatty() else "json")
     renderer: structlog.typing.Processor = (
         structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
@@ -44,13 +44,13 @@ def configure(log_format: Literal["console", "json"] | None, level: int = loggin
     for name in _QUIET:
         quiet = logging.getLogger(name)
         quiet.setLevel(logging.WARNING)
-    # The broker's client prints a traceback for every lost connection; what matters of it is in our own lines.
+    # The broker's client logs a traceback for each lost connection; our own lines have what matters of it.
     for name in ("twilio", "aiosmtplib", "mail.log", "aiormq", "aio_pika"):
         logging.getLogger(name).setLevel(logging.CRITICAL)
 
 
 def frames(error: BaseException) -> str:
-    """Where an error was raised, without its words, which may hold what somebody sent."""
+    """Where an error was raised, without its text, which may contain received data."""
     return " < ".join(f"{Path(f.filename).name}:{f.lineno} {f.name}" for f in reversed(extract_tb(error.__traceback__)))
 
 

@@ -4,7 +4,7 @@ from prometheus_client import Counter, Gauge, Histogram
 
 _SECONDS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300, 900, 3600, 14400)
 
-events = Counter("stagebell_events", "Events taken in, by what became of them.", ["outcome"])
+events = Counter("stagebell_events", "Received events, by outcome.", ["outcome"])
 duplicates_differing = Counter(
     "stagebell_duplicates_differing", "Events that reuse the id of an earlier event with other content."
 )
@@ -19,8 +19,8 @@ time_to_send = Histogram(
 provider_seconds = Histogram(
     "stagebell_provider_seconds", "How long a provider took to answer.", ["channel", "provider"], buckets=_SECONDS
 )
-receipts = Counter("stagebell_receipts", "Delivery receipts, by what they said.", ["channel", "status"])
-replies = Counter("stagebell_replies", "What people said, by channel and what became of it.", ["channel", "outcome"])
+receipts = Counter("stagebell_receipts", "Delivery receipts, by status.", ["channel", "status"])
+replies = Counter("stagebell_replies", "Incoming messages, by channel and outcome.", ["channel", "outcome"])
 caps_near = Counter("stagebell_caps_near", "Caps that reached 80 %, counted once a day each.", ["channel", "cap"])
 oldest_pending = Gauge(
     "stagebell_oldest_pending_seconds", "Age of the oldest message that is due and not sent yet.", ["channel"]
@@ -31,11 +31,11 @@ clock_lateness = Histogram(
     buckets=(0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 30, 300),
 )  # fmt: skip
 clock_breaches = Counter("stagebell_clock_breaches", "Promises broken.", ["workflow", "clock"])
-escalations = Counter("stagebell_escalations", "Steps of escalations.", ["team", "reason", "step"])
+escalations = Counter("stagebell_escalations", "Changes of escalations.", ["team", "reason", "step"])
 breaker_open = Gauge(
     "stagebell_provider_breaker_open", "1 while the provider's circuit breaker is open.", ["channel", "provider"]
 )
-provider_refuses = Gauge("stagebell_provider_refuses", "1 while a provider rejects us.", ["channel", "provider"])
+provider_refuses = Gauge("stagebell_provider_refuses", "1 while a provider refuses us.", ["channel", "provider"])
 provider_errors = Counter(
     "stagebell_provider_errors", "Unexpected exceptions from a provider's client.", ["channel", "provider"]
 )

@@ -1,7 +1,7 @@
-"""OpenTelemetry: from the publisher's `traceparent` through decide, commit and send.
+"""OpenTelemetry traces: from the publisher's `traceparent` through decision, commit and send.
 
-Spans carry ids only. Exporting is on when the standard OTEL_EXPORTER_OTLP_ENDPOINT (or the traces one) is set; the
-other standard variables hold as OpenTelemetry says (specification, "Environment Variable Specification").
+Spans contain ids only. Exporting is on if the standard OTEL_EXPORTER_OTLP_ENDPOINT (or the traces one) is set; the
+other standard variables apply as in OpenTelemetry's specification, "Environment Variable Specification".
 """
 
 import os
@@ -21,7 +21,7 @@ _tracer = trace.get_tracer("stagebell", __version__)
 
 
 def configure() -> None:
-    """Export spans, if an endpoint is set."""
+    """Export spans if an endpoint is set; raises ValueError for an unsupported protocol."""
     wanted = ("OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_EXPORTER_OTLP_TRACES_ENDPOINT")
     exporter = os.environ.get("OTEL_TRACES_EXPORTER", "otlp")
     if exporter == "none" or not any(os.environ.get(name) for name in wanted):
@@ -29,7 +29,7 @@ def configure() -> None:
     protocol = os.environ.get("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL") or os.environ.get("OTEL_EXPORTER_OTLP_PROTOCOL")
     if exporter != "otlp" or protocol not in (None, "", "http/protobuf"):
         raise ValueError(
-            "OTEL_EXPORTER_OTLP_PROTOCOL: traces go over http/protobuf only; write that and a collector's port 4318,"
+            "OTEL_EXPORTER_OTLP_PROTOCOL: only http/protobuf is supported; set that and a collector's port 4318,"
             " or OTEL_TRACES_EXPORTER=none"
         )
     from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
@@ -37,7 +37,7 @@ def configure() -> None:
     from opentelemetry.sdk.trace import TracerProvider
     from opentelemetry.sdk.trace.export import BatchSpanProcessor
 
-    # What OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES say goes before what we would say.
+    # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence over our defaults.
     ours = Resource({"service.name": "stagebell", "service.version": __version__})
     said = Resource.create()
     unnamed = str(said.attributes.get("service.name", "")).startswith("unknown_service")
@@ -52,7 +52,7 @@ def configure() -> None:
 def span(
     name: str, parent: str | None = None, *, outward: bool = False, **attributes: str | int
 ) -> AbstractContextManager[Span]:
-    """A span below the running one, or below `parent`, a W3C traceparent; nothing while no exporter is set."""
+    """A span below the current one, or below `parent`, a W3C traceparent; does nothing without an exporter."""
     if not _exporting:
         return nullcontext(INVALID_SPAN)
     return _recorded(name, parent, outward, attributes)
@@ -67,7 +67,7 @@ def _recorded(name: str, parent: str | None, outward: bool, attributes: Mapping[
 
 
 def ended(current: Span, outcome: str, code: str = "", *, failed: bool) -> None:
-    """What came of the span's work, in words that name nobody; `code` is the provider's own."""
+    """Set the outcome of a span, without personal data; `code`: the provider's code."""
     current.set_attribute("outcome", outcome)
     if failed:
         current.set_attribute("error.type", code or outcome)
@@ -75,9 +75,9 @@ def ended(current: Span, outcome: str, code: str = "", *, failed: bool) -> None:
 
 
 def record(name: str, began_ns: int, parents: Iterable[str], **attributes: str | int) -> None:
-    """A span that just ended, once below each parent: work that was done for several at a time.
+    """Record a span that just ended, once below each parent, for work done for several at a time.
 
-    `began_ns`: Unix time in nanoseconds. `parents`: W3C traceparents; empty ones are left out.
+    `began_ns`: Unix time in nanoseconds. `parents`: W3C traceparents; empty ones are ignored.
     """
     if not _exporting:
         return
@@ -88,7 +88,7 @@ def record(name: str, began_ns: int, parents: Iterable[str], **attributes: str |
 
 
 def traceparent_of(current: Span) -> str:
-    """The W3C traceparent under which later work continues this span; empty when it is not recorded."""
+    """The W3C traceparent for work that continues this span; empty if it is not recorded."""
     if not current.get_span_context().is_valid:
         return ""
     carrier: dict[str, str] = {}

@@ -176,7 +176,7 @@ async def test_rows_are_paged_changed_removed_and_exported(world: World, caller:
 REFUSED: tuple[tuple[str, Any, int, str], ...] = (
     (f"{ORDER}/lists/shoes", {"rows": [{}]}, 404, "known: participants, leads"),
     (LEADS, {"rows": [{"name": "no mail"}]}, 422, "row 1, email: is empty"),
-    (LEADS, {"rows": [{"email": "a@example.com", "shoe": 4}]}, 422, "is no column"),
+    (LEADS, {"rows": [{"email": "a@example.com", "shoe": 4}]}, 422, "is not a column"),
     (LEADS, {"rows": []}, 422, "rows"),
     (LEADS, {"rows": "x"}, 422, "rows"),
     (f"{ORDER}/acts", {"act": "note", "note": {"text": "x"}, "lists": {"leads": {"rows": [{}]}}}, 422, "add_rows"),
@@ -268,7 +268,7 @@ async def test_the_desk_shows_a_list_takes_forms_and_files_and_says_what_is_wron
     book.save(table)
     status, seen = await send(agent, table.getvalue(), query="?dry_run=true")
     assert (status, seen["rows"], [w["row"] for w in seen["warnings"]]) == (200, 2, [3])
-    said = "a row is hidden in the workbook (3), and taken as the others are"
+    said = "a row is hidden in the workbook (3), but read like the others"
     assert said in (await upload(table.getvalue(), "check"))[1]
     assert "1 of the file's rows is hidden" in (await upload(table.getvalue(), "add"))[1]
     async with agent.session.post(

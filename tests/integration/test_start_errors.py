@@ -65,7 +65,7 @@ def taken() -> Iterator[int]:
             {"FCM_CREDENTIALS": "/nowhere.json"},
             "STAGEBELL_FCM_CREDENTIALS: no file at /nowhere.json; it is the service",
         ),
-        ({"FCM_CREDENTIALS": NOT_JSON}, "STAGEBELL_FCM_CREDENTIALS: .*not.json is no JSON; it is the service account"),
+        ({"FCM_CREDENTIALS": NOT_JSON}, "STAGEBELL_FCM_CREDENTIALS: .*not.json is not JSON; it is the service account"),
         ({"FCM_CREDENTIALS": NO_KEY}, "STAGEBELL_FCM_CREDENTIALS: .* has no 'private_key'"),
         ({"DATABASE_URL": "sqlite+aiosqlite:////nowhere/x.db"}, "STAGEBELL_DATABASE_URL: .*can this user write"),
         (

@@ -227,7 +227,7 @@ def test_its_settings_are_checked_like_ours(env: dict[str, str], monkeypatch: py
 def test_a_second_channel_of_the_same_name_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(registry, "BUILT_IN", (*registry.BUILT_IN, registry.channels()["toychat"]))
     _look_again()
-    with pytest.raises(settings.SettingsError, match="of stagebell-toy-chat: there is a channel 'toychat' already"):
+    with pytest.raises(settings.SettingsError, match="of stagebell-toy-chat: a channel 'toychat' exists already"):
         settings.load()
 
 

@@ -209,7 +209,7 @@ def with_hidden_rows(*hidden: int, column: str = "") -> bytes:
         (changed(with_hidden_rows(7), SHEET, ('hidden="1"', 'hidden="true"')), [(7, "", "a row is hidden")]),
         (with_hidden_rows(5, 6, 7, 9, 39, 41), [(5, "", "5 rows are hidden in the workbook (5 to 7, 9, 39)")]),
         (with_hidden_rows(*range(3, 40, 2)), [(3, "", "(3, 5, 7, 9, 11, 13, 15, 17, 19, 21 and 9 more)")]),
-        (with_hidden_rows(column="B"), [(1, "name", "is hidden in the workbook, and read as the others are")]),
+        (with_hidden_rows(column="B"), [(1, "name", "is hidden in the workbook, but read like the others")]),
     ],
 )
 def test_hidden_rows_and_columns_are_taken_and_told(content: bytes, told: list[tuple[int, str, str]]) -> None:

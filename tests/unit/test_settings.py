@@ -25,7 +25,7 @@ from service.starting import check_team_addresses
         ({"public_url": "https://track.example?brand=cedar"}, "nothing but a path"),
         ({"public_url": "https://us:secret@track.example"}, "nothing but a path"),
         ({"public_url": "https://track .example"}, "nothing but a path"),
-        ({"smtp_url": "smtp://relay.example:587?starttls=true"}, "host:port, and nothing behind it"),
+        ({"smtp_url": "smtp://relay.example:587?starttls=true"}, "host:port, and nothing after it"),
         ({"allowed_countries": "IN,UK"}, "STAGEBELL_ALLOWED_COUNTRIES: 'UK' is no ISO 3166 country"),
         ({"brand": "Cedar\nBcc: all@example.com"}, "STAGEBELL_BRAND: write a name of one line"),
         ({"link_days": 40_000}, "STAGEBELL_LINK_DAYS"),
@@ -88,7 +88,7 @@ def test_a_key_file_whose_key_is_none_is_told_at_the_start(tmp_path: Path) -> No
     file = tmp_path / "key.json"
     account = {"project_id": "p", "client_email": "a@p.example", "token_uri": "https://oauth2.example/token"}
     file.write_text(json.dumps(account | {"private_key": "-----BEGIN PRIVATE KEY-----\nnone\n"}))
-    with pytest.raises(SettingsError, match=r"STAGEBELL_FCM_CREDENTIALS: the 'private_key' of .* is no RSA key"):
+    with pytest.raises(SettingsError, match=r"STAGEBELL_FCM_CREDENTIALS: the 'private_key' of .* is not an RSA key"):
         load(_env_file=None, fcm_credentials=file)
 
 

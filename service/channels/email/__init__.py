@@ -1,4 +1,4 @@
-"""Mail over SMTP: a subject, HTML, and the same words as plain text."""
+"""Mail over SMTP: a subject, HTML and plain text from the same template."""
 
 import re
 from collections.abc import Sequence
@@ -16,13 +16,13 @@ if TYPE_CHECKING:
     from css_inline import CSSInliner
 
 
-# RFC 5322, §2.1.1: a line should be no longer than 78 characters; a subject of several is cut where it says enough.
+# RFC 5322, §2.1.1 recommends lines of at most 78 characters; a subject may take several, but is cut here.
 MAX_SUBJECT: Final = 200
 _BODY: Final = re.compile(r"<body[^>]*>(.*)</body>", re.DOTALL | re.IGNORECASE)
 
 
 class MailMedium(TitledMedium):
-    """The template fills the blocks of two layouts: one of plain text, one of HTML."""
+    """The template fills the blocks of two layouts: plain text and HTML."""
 
     free_text: str = (
         "{% extends layout %}{% block subject %}{{ brand }} · {{ order.id }}{% endblock %}"
@@ -32,7 +32,7 @@ class MailMedium(TitledMedium):
     longest_joined: int = 50_000
 
     def joined(self, parts: Sequence[Rendered]) -> Rendered:
-        """Under all their subjects; the bodies one after the other, in the first one's page."""
+        """All subjects joined; the bodies one after the other in the first one's layout."""
         subjects = list(dict.fromkeys(part.title for part in parts))
         title = one_line(" · ".join(subjects))[:MAX_SUBJECT]
         bodies = [found[1] if (found := _BODY.search(part.html)) else part.html for part in parts]
@@ -43,7 +43,7 @@ class MailMedium(TitledMedium):
         return Rendered(text="\n\n---\n\n".join(part.text for part in parts), title=title, html=html)
 
     def render(self, sheet: Sheet) -> Rendered:
-        """Subject, text and HTML from the same words."""
+        """Subject, text and HTML from the same blocks."""
         subject = one_line(sheet.block("subject", layout="email.txt.j2"))
         text = sheet.text(layout="email.txt.j2")
         html = sheet.html(layout="email.html.j2", subject=subject)
@@ -52,14 +52,14 @@ class MailMedium(TitledMedium):
 
 @lru_cache(maxsize=1)
 def _inliner() -> "CSSInliner":
-    """Mail programs heed styles only where they are used."""
+    """Inlines styles, as mail programs ignore style sheets."""
     from css_inline import CSSInliner
 
     return CSSInliner(keep_style_tags=False, load_remote_stylesheets=False)
 
 
 def mailbox(text: str) -> str:
-    """A sender as it is written; raises ValueError."""
+    """A sender as written, stripped; raises ValueError."""
     sender_of(text)
     return text.strip()
 

@@ -1,8 +1,8 @@
-"""What a mail relay's refusal is about: this message and its reader, or us.
+"""Classifies a mail relay's refusal: about this message, its reader, or us.
 
 The stage decides first: greeting, EHLO, STARTTLS, AUTH and MAIL FROM concern the relay and us, RCPT TO the reader, DATA
-the message. Then the enhanced status code (RFC 3463, RFC 5248 and IANA's registry of them), then the words, for the
-many servers that give none. Servers' own words are taken from what they document: Postfix's and Exim's sources,
+the message. Then the enhanced status code (RFC 3463, RFC 5248 and IANA's registry of them), then the text, for the
+many servers that send no such code. Texts are from their documentation: Postfix's and Exim's sources, Microsoft's
 Exchange Online's "NDR error codes", Google Workspace's "Gmail SMTP errors and codes", Amazon SES's "SMTP response
 codes", SendGrid's "SMTP errors and troubleshooting".
 """
@@ -20,21 +20,21 @@ Stage = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "
 GREYLISTED_S: Final = 300.0
 GREYLIST_CODES: Final = (450, 451)
 CLOSING: Final = 421
-# At AUTH "a password transition is needed" (RFC 4954, §4): people have to do it. Elsewhere Exchange Online says so
-# that too many mails are handed over at once.
+# At AUTH "a password transition is needed" (RFC 4954, §4), which people have to do. At other commands Exchange Online
+# uses it for too many concurrent mails.
 NEEDS_CHANGE: Final = 432
 TRANSIENT: Final = 400
 PERMANENT: Final = 500
 
-# Answers about commands and authentication, whatever command they answer: RFC 5321, §4.2.2; RFC 4954, §6; RFC 7504.
+# Codes about commands and authentication, at whichever command: RFC 5321, §4.2.2; RFC 4954, §6; RFC 7504.
 _ABOUT_US: Final = frozenset({500, 502, 503, 504, 521, 523, 524, 525, 530, 534, 535, 538})
 _ENHANCED: Final = re.compile(r"^\s*#?([245])\.(\d{1,3})\.(\d{1,3})\b[:\s]*")
-# qmail and its children write it at the end, in brackets: "(#5.7.1)".
+# qmail and its derivatives write it at the end, in brackets: "(#5.7.1)".
 _ENHANCED_AT_END: Final = re.compile(r"\(#([245])\.(\d{1,3})\.(\d{1,3})\)\s*$")
-# X.1.7, X.1.8: the sender's address; X.4.5: congestion, with Google our sending limit; X.3.2, X.3.5: the system takes
-# no mail, or is set up wrongly; 5.2.252: Exchange's SendAsDenied; 5.1.90: Exchange's daily limit of our own mailbox.
+# X.1.7, X.1.8: the sender's address; X.4.5: congestion, at Google our sending limit; X.3.2, X.3.5: the system accepts
+# no mail, or is misconfigured; 5.2.252: Exchange's SendAsDenied; 5.1.90: Exchange's daily limit of our mailbox.
 _SENDER_STATUS: Final = frozenset({(1, 7), (1, 8), (1, 90), (4, 5), (3, 2), (3, 5), (2, 252)})
-# Policies that belong to one mailbox or its domain: moved owners (RFC 7293) and Exchange's restricted recipients.
+# Policies of one mailbox or its domain: moved owners (RFC 7293) and Exchange's restricted recipients.
 _READERS_POLICY: Final = frozenset({(7, n) for n in (17, 18, 19, 124, 128, 129, *range(131, 138))})
 _RELAY_WORDS: Final = re.compile(
     r"""relay(?:ing)?\ (?:access\ |is\ |operation\ |to\ \S+\ )*(?:denied|disallowed|not\ |prohibited|refused)
@@ -65,17 +65,17 @@ _OUR_QUOTA: Final = re.compile(
     r"(?:daily|hourly|monthly|sending|message|credits?|relay|account)\b[^.]{0,40}\b(?:quota|limit|exceeded)",
     re.IGNORECASE,
 )
-# What some say with a 4xx, 421 too (Mailgun), of a sender that nobody has set up.
+# Some send a 4xx for a sender that is not set up (Mailgun even a 421).
 _NOT_SET_UP: Final = re.compile(r"not allowed to send|domain is (?:un|not )verified", re.IGNORECASE)
-# An account's quota of days or money will not heal in the minutes that a 4xx asks for.
+# A daily or monthly quota is not over within the minutes that a 4xx asks for.
 _LONG_QUOTA: Final = re.compile(r"\b(?:daily|monthly|credits?)\b[^.]{0,40}\b(?:quota|limit|exceeded)", re.IGNORECASE)
-# Some policy services say of a mailbox that there is none with the code of policies, X.7.1.
+# Some policy services report a missing mailbox with the code of policies, X.7.1.
 _NO_READER: Final = re.compile(
     r"no such (?:user|recipient|mailbox|address|person)|(?:unknown|invalid) (?:user|recipient|mailbox)"
     r"|(?:user|recipient|mailbox)\b[^;:]{0,60} (?:unknown|not found|does(?: not|n't) exist)",
     re.IGNORECASE,
 )
-# What says of the mailbox itself that it is none: address unknown, host unknown, bad syntax, moved away, null MX.
+# Codes for a mailbox that does not exist: address unknown, host unknown, bad syntax, moved away, null MX.
 _NO_MAILBOX: Final = frozenset({(1, 1), (1, 2), (1, 3), (1, 6), (1, 10)})
 _CONTENT_WORDS: Final = re.compile(
     r"virus|malware|infected|phishing|attachment|security issue|\bcontent|\bheader|\bline too long|bare (?:lf|cr)",
@@ -87,14 +87,14 @@ _SIZE_WORDS: Final = re.compile(r"too (?:big|large|long)|message size|size (?:li
 def result_of(
     provider: str, stage: Stage, code: int, text: str, message: OutgoingMessage | None = None
 ) -> Transient | Permanent | Refused | NoAnswer:
-    """The relay's refusal in the domain's words; its own go with it, short and without addresses."""
+    """A relay's refusal as a provider result; the relay's text is kept, shortened and without addresses."""
     status, said = _split(text)
     shown = ".".join(map(str, (code // 100, *status))) if status else ""
     words = " ".join(filter(None, (f"SMTP {code}", shown, words_of(said, message).strip(" :"))))
     if code < TRANSIENT or code >= PERMANENT + 100:
-        # No refusal that the standard knows. Once the mail is out, such an answer says nothing of it.
+        # Not a refusal by the standard. After the mail was sent, such an answer does not tell whether it was accepted.
         unclear = f"an unexpected answer: {words}"
-        # Who greets us so speaks no SMTP: that is trouble of the relay, like no connection.
+        # A relay that greets like this does not speak SMTP: treated like a failed connection.
         said_by = "connect" if stage in ("connect", "ehlo") else str(code)
         return NoAnswer(provider, unclear) if stage == "body" else Transient(provider, said_by, unclear)
     if code < PERMANENT:
@@ -113,9 +113,9 @@ def result_of(
 
 
 def _turns_us_away(stage: Stage, said: str) -> bool:
-    """Whether a 4xx is a set-up or a quota that no waiting mends.
+    """Whether a 4xx is about configuration or a long quota, which waiting does not solve.
 
-    Relays that are told to be gentle (Postfix's soft_bounce and defer_unauth_destination, Exim's `defer`) say 454 or
+    Relays with soft failures configured (Postfix's soft_bounce and defer_unauth_destination, Exim's `defer`) say 454 or
     450 where others say 554.
     """
     if _LONG_QUOTA.search(said):
@@ -124,7 +124,7 @@ def _turns_us_away(stage: Stage, said: str) -> bool:
 
 
 def is_about_content(words: str) -> bool:
-    """Whether a refusal is about this one mail: what is in it, or its size."""
+    """Whether a refusal is about this one mail: its content or size."""
     return bool(_CONTENT_WORDS.search(words) or _SIZE_WORDS.search(words))
 
 
@@ -133,7 +133,7 @@ _Status = tuple[int, int] | None
 
 
 def _split(text: str) -> tuple[_Status, str]:
-    """Subject and detail of the enhanced status code, and the words without it, which stands in every line."""
+    """Subject and detail of the enhanced status code, and the text without the code, which may be in every line."""
     lines = text.encode("utf-8", "replace").decode().splitlines()
     found = next((m for line in lines if (m := _ENHANCED.match(line) or _ENHANCED_AT_END.search(line))), None)
     said = " ".join(_ENHANCED.sub("", line) for line in lines)
@@ -141,7 +141,7 @@ def _split(text: str) -> tuple[_Status, str]:
 
 
 def _of_mail(code: int, status: _Status, said: str) -> _About:
-    """Size and media that the relay cannot carry (X.6) concern the message; everything else concerns our sender."""
+    """Size and media that the relay cannot carry (X.6) concern the message; all else concerns our sender."""
     too_big = status in ((3, 4), (2, 3)) or (code == 552 and status is None) or bool(_SIZE_WORDS.search(said))
     return "message" if too_big or (status is not None and status[0] == 6) else "us"
 
@@ -158,7 +158,7 @@ def _of_rcpt(code: int, status: _Status, said: str) -> _About:
         return "us"
     if subject == 7:
         return "reader" if _NO_READER.search(said) else "us"
-    # A mailbox's own troubles (X.1, X.2), and Exchange's "no such address here" (5.4.1), say so plainly.
+    # A mailbox's own problems (X.1, X.2), and Exchange's "no such address here" (5.4.1), are unambiguous.
     if subject == 2:
         return "message"
     if (subject == 1 and detail != 0) or status == (4, 1):

@@ -1,4 +1,4 @@
-"""A mail as it leaves: headers and twins of text and HTML, in ASCII unless an address needs more (RFC 6532)."""
+"""Builds a mail: headers, text and HTML, in ASCII unless an address needs more (RFC 6532)."""
 
 from datetime import UTC, datetime
 from email.headerregistry import Address
@@ -10,15 +10,15 @@ from typing import Final
 from service.channels.port import OutgoingMessage
 from service.domain.control_characters import one_line
 
-# Quoted-printable rather than 8 bits: not every relay on the way offers 8BITMIME (RFC 6152).
+# Quoted-printable rather than 8 bits, as not every relay offers 8BITMIME (RFC 6152).
 _ASCII: Final = SMTP_POLICY.clone(cte_type="7bit")
 _UTF8: Final = _ASCII.clone(utf8=True)
 
 
 def mail_of(message: OutgoingMessage, sender_name: str, sender: str, recipient: str) -> bytes:
-    """The mail's bytes, lines ended by CR LF; raises ValueError or UnicodeError for what no header can hold.
+    """The mail's bytes with CR LF line ends; raises ValueError or UnicodeError for values that no header can hold.
 
-    The Message-ID is the message's, so that a second try is recognisable as the same mail.
+    The Message-ID is derived from the message's id, so that a second attempt is recognisable as the same mail.
     """
     utf8 = not (sender.isascii() and recipient.isascii())
     mail = EmailMessage(policy=_UTF8 if utf8 else _ASCII)
@@ -29,7 +29,7 @@ def mail_of(message: OutgoingMessage, sender_name: str, sender: str, recipient: 
     mail["Subject"] = one_line(message.rendered.title)
     mail["Date"] = format_datetime(datetime.now(UTC))
     mail["Message-ID"] = f"<{message.message_id}@{sender.rpartition('@')[2]}>"
-    # RFC 3834, §5: nobody's absence notice need answer it.
+    # RFC 3834, §5: auto-responders need not answer.
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(message.rendered.text)
     if message.rendered.html:
@@ -40,7 +40,7 @@ def mail_of(message: OutgoingMessage, sender_name: str, sender: str, recipient: 
 
 
 def _unsubscribe(page: str) -> bytes:
-    """One click for mail programs (RFC 8058). Written by hand: an address that is folded is an address no more."""
+    """One-click unsubscription (RFC 8058). Written by hand, as a folded URL would be invalid."""
     if not page:
         return b""
     return f"List-Unsubscribe: <{page}>\r\nList-Unsubscribe-Post: List-Unsubscribe=One-Click\r\n".encode("ascii")

@@ -1,7 +1,7 @@
-"""Email through aiosmtplib, over connections that are kept.
+"""Email through aiosmtplib, over pooled connections.
 
-A send is bounded as a whole, waiting for a place included, so that it never outlives its lease; where it stops says
-whether the mail may have left. A relay that let one kept connection die has let the older ones die too.
+The time limit covers a send as a whole, including the wait for a free connection, so that it never outlives its
+lease; the stage reached tells whether the mail may have been sent. Behind a dead idle connection older ones are dead.
 """
 
 import asyncio
@@ -15,29 +15,29 @@ from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Transi
 from service.mail_address import canonical_mail, sender_of
 
 KEPT_CONNECTIONS: Final = 10
-# Servers wait 5 minutes for the next command (RFC 5321, §4.5.3.2.7), pressed ones 10 s (Postfix, smtpd_timeout).
+# Servers wait 5 minutes for the next command (RFC 5321, §4.5.3.2.7), busy ones 10 s (Postfix, smtpd_timeout).
 KEPT_FOR_S: Final = 60.0
-# How long a kept connection may take to show that it lives, of the time that the send has.
+# The share of the send's time that checking an idle connection may take.
 KEPT_PATIENCE: Final = 0.2
 
 
 class SmtpProvider:
-    """One mail relay. `kept_for_s`: how long an idle connection is kept, in seconds."""
+    """One mail relay. `kept_for_s`: for how long an idle connection is kept, in seconds."""
 
     def __init__(self, url: str, sender: str, timeout_s: float, kept_for_s: float = KEPT_FOR_S) -> None:
         self._relay = relay_of(url)
         self._timeout_s = timeout_s
         self._kept_for_s = kept_for_s
         self._sender_name, self.sender = sender_of(sender)
-        # A brand's mails come from the same mailbox by whichever relay.
+        # A brand's sender is the same mailbox with every relay.
         self.place = 0
         self.name = self._relay.name
-        # The one used last at the end.
+        # Idle connections, the one used last at the end.
         self._idle: list[SmtpSession] = []
         self._slots = asyncio.Semaphore(KEPT_CONNECTIONS)
 
     async def send(self, message: OutgoingMessage) -> SendResult:
-        """Hand the mail to the relay, within the time given in all."""
+        """Send the mail through the relay, within the time limit."""
         try:
             recipient = canonical_mail(message.address)
         except ValueError as error:
@@ -74,13 +74,13 @@ class SmtpProvider:
         return answer
 
     async def _addressed(self, attempt: "_Attempt", message: OutgoingMessage, recipient: str) -> SmtpSession:
-        """A connection that has taken sender and recipient."""
+        """A connection on which the relay has accepted sender and recipient."""
         if (kept := await self._kept(attempt, message)) is not None:
             try:
                 await kept.address(message.mail.bounce_to or self._from(message)[1], recipient)
                 return kept
             except Stopped as stopped:
-                # So a relay ends a connection that has carried enough, or was idle for too long.
+                # Relays end a connection after a number of mails, or when it was idle for too long.
                 if not _is_closing(stopped.answer):
                     raise
                 kept.close()
@@ -90,7 +90,7 @@ class SmtpProvider:
         return session
 
     async def _kept(self, attempt: "_Attempt", message: OutgoingMessage) -> SmtpSession | None:
-        """A kept connection on which the relay still answers; after one that is dead, the older ones go too."""
+        """An idle connection on which the relay still answers; if one is dead, older ones are discarded too."""
         now = asyncio.get_running_loop().time()
         while self._idle and now - self._idle[0].used_at > self._kept_for_s:
             self._idle.pop(0).close()
@@ -110,7 +110,7 @@ class SmtpProvider:
         return None
 
     def _keep(self, session: SmtpSession | None, answer: SendResult) -> None:
-        """Keep the connection for the next mail, unless its state is not known."""
+        """Keep the connection for the next mail, unless its state is unknown."""
         if session is None:
             return
         known = session.stage in ("mail", "rcpt", "data", "body") and not isinstance(answer, NoAnswer)
@@ -129,23 +129,23 @@ class SmtpProvider:
         return Transient(self.name, "connect", f"no answer at {attempt.session.stage.upper()} {within}")
 
     async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
-        """Mail cannot be asked after."""
+        """Mail cannot be looked up."""
         return Lookup()
 
     async def close(self) -> None:
-        """Say goodbye on all kept connections, at the same time."""
+        """Quit all idle connections, concurrently."""
         idle, self._idle = self._idle, []
         await asyncio.gather(*(session.quit() for session in idle))
 
 
 class _Attempt:
-    """How far a send has come: the connection that it uses, if it has got one."""
+    """The progress of a send: its connection, once it has one."""
 
     def __init__(self) -> None:
         self.session: SmtpSession | None = None
 
     def close(self) -> None:
-        """Let go of a connection whose state is not known."""
+        """Close a connection whose state is unknown."""
         if self.session is not None:
             self.session.close()
 

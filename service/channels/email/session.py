@@ -1,6 +1,6 @@
-"""One connection to a mail relay, a step at a time: at every moment it is known what a failure means.
+"""One SMTP connection, step by step, so that it is known at every moment what a failure means for the message.
 
-Until the mail's own bytes are handed over nothing was sent; from then on the relay may have taken it.
+Before the mail's content is transmitted nothing was sent; from then on the relay may have accepted it.
 """
 
 import contextlib
@@ -35,7 +35,7 @@ _LEADING_DOT: Final = re.compile(rb"(?m)^\.")
 
 
 class MailRelay(Struct, frozen=True):
-    """Where a relay is and how to sign in there."""
+    """The address and credentials of a relay."""
 
     scheme: str
     host: str
@@ -45,13 +45,13 @@ class MailRelay(Struct, frozen=True):
 
     @property
     def name(self) -> str:
-        """`smtp:host`, with the port where it is not the scheme's own."""
+        """`smtp:host`, with the port if it is not the scheme's default."""
         return f"smtp:{self.host}" + ("" if self.port == DEFAULT_PORTS[self.scheme] else f":{self.port}")
 
 
 @contextlib.contextmanager
 def _any_yes() -> Iterator[None]:
-    """The first digit decides (RFC 5321, §4.2.1): 252 at RCPT is a yes, too, though aiosmtplib asks for 250 or 251."""
+    """The first digit decides (RFC 5321, §4.2.1): 252 at RCPT is a success, though aiosmtplib expects 250 or 251."""
     try:
         yield
     except SMTPResponseException as error:
@@ -60,7 +60,7 @@ def _any_yes() -> Iterator[None]:
 
 
 def relay_of(url: str) -> MailRelay:
-    """`smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`."""
+    """Parse `smtp://`, `smtps://` or `smtp+starttls://user:password@host:port`."""
     parts = urlsplit(url)
     return MailRelay(
         scheme=parts.scheme,
@@ -72,7 +72,7 @@ def relay_of(url: str) -> MailRelay:
 
 
 class Stopped(Exception):
-    """It goes no further; `answer` says what that means for the message."""
+    """The send has ended; `answer` is its result."""
 
     def __init__(self, answer: SendResult) -> None:
         super().__init__(type(answer).__name__)
@@ -80,7 +80,7 @@ class Stopped(Exception):
 
 
 class SmtpSession:
-    """A connection, and how far it has come. Every step raises Stopped; times are bounded by the caller."""
+    """A connection with its stage. Every step raises Stopped; the caller bounds the time."""
 
     def __init__(self, relay: MailRelay, message: OutgoingMessage) -> None:
         self._relay = relay
@@ -93,15 +93,15 @@ class SmtpSession:
 
     @property
     def is_alive(self) -> bool:
-        """As far as is known without asking."""
+        """Whether the connection is open, as far as known without sending."""
         return self._client.is_connected
 
     def close(self) -> None:
-        """Let go of the connection without a word."""
+        """Close the connection without QUIT."""
         self._client.close()
 
     async def open(self) -> None:
-        """Connect, greet, secure, sign in."""
+        """Connect, EHLO, STARTTLS, AUTH."""
         with self._step("connect"):
             await self._client.connect()
         await self._greet()
@@ -123,13 +123,13 @@ class SmtpSession:
                 await self._client.helo()
 
     async def resume(self, message: OutgoingMessage) -> None:
-        """Take a kept connection for another mail, if the relay still answers on it."""
+        """Use an idle connection for another mail; raises Stopped if the relay does not answer."""
         self._message = message
         with self._step("ehlo"):
             await self._client.rset()
 
     async def address(self, sender: str, recipient: str) -> None:
-        """MAIL FROM and RCPT TO; with SMTPUTF8 (RFC 6531) where an address needs it."""
+        """MAIL FROM and RCPT TO; with SMTPUTF8 (RFC 6531) if an address needs it."""
         utf8 = not (sender.isascii() and recipient.isascii())
         if utf8 and not self._client.supports_extension("smtputf8"):
             raise Stopped(self._cannot_carry(recipient))
@@ -147,7 +147,7 @@ class SmtpSession:
         return Permanent(self._relay.name, "smtputf8", words, "unable")
 
     async def deliver(self, mail: bytes) -> None:
-        """DATA, then the mail; returns once the relay has taken it."""
+        """DATA and the mail; returns once the relay has accepted it."""
         with self._step("data"):
             response = await self._client.execute_command(b"DATA")
             if response.code != START_INPUT:
@@ -162,7 +162,7 @@ class SmtpSession:
                 raise SMTPResponseException(response.code, response.message)
 
     async def quit(self) -> None:
-        """Say goodbye; never raises."""
+        """QUIT and close; never raises."""
         with contextlib.suppress(SMTPException, OSError, TimeoutError):
             await self._client.quit(timeout=1)
         self.close()
@@ -175,20 +175,20 @@ class SmtpSession:
         except SMTPResponseException as error:
             text = error.message if isinstance(error.message, str) else ""
             if error.code not in REFUSALS:
-                # Whoever answers so is out of step with us: its next answer would be taken for another's.
+                # An answer of another class is out of step; the next one would be taken for another command's.
                 self.close()
             raise Stopped(result_of(self._relay.name, stage, error.code, self._discreet(text), self._message)) from None
         except Exception as error:
             raise Stopped(self._broken(stage, error)) from None
 
     def _discreet(self, text: str) -> str:
-        """A relay may echo what it received: removes our user name and password."""
+        """Remove our user name and password, which a relay may echo."""
         for private in (self._relay.user, self._relay.password):
             text = text.replace(private, "…") if private else text
         return text
 
     def _broken(self, stage: Stage, error: Exception) -> SendResult:
-        """What an error other than an answer means."""
+        """The result for an error other than an SMTP answer."""
         name, kind = self._relay.name, type(error).__name__
         expected = isinstance(error, SMTPException | OSError | TimeoutError)
         if not expected:

@@ -1,4 +1,4 @@
-"""What mail needs to be set."""
+"""The settings of mail."""
 
 from typing import Final
 from urllib.parse import urlsplit
@@ -11,7 +11,7 @@ SMTP_SCHEMES: Final = ("smtp", "smtps", "smtp+starttls")
 
 
 class MailSettings(BaseModel):
-    """Mail relays, and who the mails come from."""
+    """Mail relays, and the sender of mails."""
 
     smtp_url: SecretStr = SecretStr("")
     smtp_backup_url: SecretStr = SecretStr("")
@@ -31,13 +31,13 @@ class MailSettings(BaseModel):
         return value
 
     def smtp_relays(self) -> list[str]:
-        """The mail relays, the first preferred."""
+        """The URLs of the mail relays, the preferred one first."""
         urls = (self.smtp_url, self.smtp_backup_url)
         return [u.get_secret_value() for u in urls if u.get_secret_value()]
 
 
 def _mail_relay(url: str) -> None:
-    """A mail relay's address."""
+    """Check a mail relay's URL; raises ValueError."""
     try:
         parts = urlsplit(url)
         ok = parts.scheme in SMTP_SCHEMES and parts.hostname and (parts.port or 1)
@@ -46,6 +46,6 @@ def _mail_relay(url: str) -> None:
         ok = more = False
     if url and (more or not ok):
         raise ValueError(
-            "write smtp://, smtps:// or smtp+starttls://user:password@host:port, and nothing behind"
+            "write smtp://, smtps:// or smtp+starttls://user:password@host:port, and nothing after"
             " it; a password's @ : / ? # are written %40 %3A %2F %3F %23"
         )

@@ -17,23 +17,23 @@ from service.channels.words import words_of
 from service.domain.json_object import JsonObject
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
-# FCM takes up to four weeks; source: FCM, "Set the lifespan of a message".
+# FCM's maximum is four weeks; source: FCM, "Set the lifespan of a message".
 LONGEST_TTL_S: Final = 2_419_200
 OK: Final = 200
 UNAUTHORIZED: Final = 401
-# FCM's error codes (Firebase, "ErrorCode" of the HTTP v1 API) in the domain's words. Only the first one says that the
-# token is gone: any other answer may be about our project, our key, or a proxy between us.
+# FCM's error codes (Firebase, "ErrorCode" of the HTTP v1 API) as provider results. Only the first one says that the
+# token is gone; other answers may be about our project, our key, or a proxy in between.
 UNREGISTERED: Final = "UNREGISTERED"
 _MESSAGE: Final = frozenset({"INVALID_ARGUMENT"})
 _LATER: Final = frozenset({"QUOTA_EXCEEDED", "UNAVAILABLE"})
-# It hits the tokens of Apple's devices, or those of another project: which these are, no token shows.
-# Google's own words beside them are those of its gateway ("Expected OAuth 2 access token"), and send people to look at
-# a key that is in order: what the code means comes first (FCM's reference, "ErrorCode").
+# Errors of some devices only: Apple's, or those with another project's tokens, which tokens do not show.
+# Google's text for them is its gateway's ("Expected OAuth 2 access token") and misleads people to check a valid key, so
+# we explain the code (FCM's reference, "ErrorCode").
 _SOME: Final = {
     "SENDER_ID_MISMATCH": "these devices' tokens belong to another Firebase project than FCM_CREDENTIALS",
     "THIRD_PARTY_AUTH_ERROR": "Apple's key (APNs) or the web push key in the Firebase project is invalid or missing",
 }
-# Google's ErrorInfo: what a 400 names that is about our key or project, not about the message.
+# Reasons in Google's ErrorInfo by which a 400 is about our key or project, not about the message.
 _KEY_REASONS: Final = frozenset(
     {"API_KEY_INVALID", "API_KEY_EXPIRED", "SERVICE_DISABLED", "BILLING_DISABLED", "CONSUMER_INVALID",
      "CONSUMER_SUSPENDED", "USER_PROJECT_DENIED", "ACCOUNT_STATE_INVALID"}
@@ -55,7 +55,7 @@ class FcmProvider:
         self._tokens = TokenSource(account, timeout_s)
 
     async def send(self, message: OutgoingMessage) -> SendResult:
-        """POST messages:send; with a fresh token once, where Google does not know the one we have."""
+        """POST messages:send; once more with a new token if Google rejects the present one."""
         try:
             token = await self._tokens.get()
             answer = await self._post(message, token)
@@ -87,7 +87,7 @@ class FcmProvider:
         return Accepted(self.name, name)
 
     async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
-        """FCM cannot be asked after a message."""
+        """FCM messages cannot be looked up."""
         return Lookup()
 
     async def close(self) -> None:
@@ -98,8 +98,8 @@ class FcmProvider:
 def payload(message: OutgoingMessage) -> JsonObject:
     """The body of messages:send (FCM HTTP v1, `SendMessageRequest`).
 
-    A message that is sent a second time takes the place of the first: FCM itself collapses no notifications by a key of
-    ours, devices do (`AndroidNotification.tag`, `apns-collapse-id`, RFC 8030 §5.4 for what still waits for a browser).
+    A second attempt replaces the first notification: FCM does not collapse notifications by a key of ours, but devices
+    do (`AndroidNotification.tag`, `apns-collapse-id`, RFC 8030 §5.4 for messages that wait for a browser).
     """
     same = message.message_id
     ttl = max(0, min(message.ttl_s, LONGEST_TTL_S))
@@ -129,7 +129,7 @@ def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = 
     error = no.json.get("error")
     error = error if isinstance(error, dict) else {}
     said = _error_code(no)
-    # Its status alone names the same things, but is also what any other service of Google says.
+    # The status alone names the same errors, but other services of Google use it too.
     status = field_of(error, "status")
     code = said or status or str(no.status)
     words = words_of(field_of(error, "message") or ("" if error else no.text), message)
@@ -155,7 +155,7 @@ def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = 
 
 
 def _status_within(error: JsonObject) -> int:
-    """The HTTP status that an error names which came under a yes."""
+    """The HTTP status in an error object that came with a success status."""
     status = error.get("code")
     return status if isinstance(status, int) and status in range(BAD_REQUEST, 600) else BAD_REQUEST
 
@@ -165,7 +165,7 @@ def _error_code(no: HttpRefusal) -> str:
 
 
 def _detail(no: HttpRefusal, name: str) -> str:
-    """A field of the error's details: FCM's own (`errorCode`), or Google's ErrorInfo (`reason`)."""
+    """A field of the error's details: FCM's `errorCode`, or `reason` of Google's ErrorInfo."""
     error = no.json.get("error")
     details = error.get("details") if isinstance(error, dict) else None
     for detail in details if isinstance(details, list) else []:

@@ -1,4 +1,4 @@
-"""What push needs to be set."""
+"""The settings of push."""
 
 import json
 from pathlib import Path
@@ -8,12 +8,12 @@ from pydantic import BaseModel, field_validator
 
 from service.setting_values import Url
 
-# Google, "Service account credentials": without these no token is given.
+# Google, "Service account credentials": required for getting a token.
 _ACCOUNT: Final = ("project_id", "client_email", "private_key", "token_uri")
 
 
 class PushSettings(BaseModel):
-    """A Firebase project: the key file of its service account, and where its API is."""
+    """A Firebase project: the key file of its service account, and the URL of the API."""
 
     fcm_credentials: Path | None = None
     fcm_base_url: Url = "https://fcm.googleapis.com"
@@ -27,7 +27,7 @@ class PushSettings(BaseModel):
 
 
 def _service_account(path: Path) -> None:
-    """A readable key file of a Google service account."""
+    """Check that the file is a readable key of a Google service account; raises ValueError."""
     remedy = "it is the service account's JSON key (Firebase console, Project settings, Service accounts)"
     if not path.is_file():
         raise ValueError(f"no file at {path}; {remedy}")
@@ -36,7 +36,7 @@ def _service_account(path: Path) -> None:
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}; let the service's user read it") from None
     except ValueError:
-        raise ValueError(f"{path} is no JSON; {remedy}") from None
+        raise ValueError(f"{path} is not JSON; {remedy}") from None
     missing = [name for name in _ACCOUNT if not (isinstance(said, dict) and said.get(name))]
     if missing:
         raise ValueError(f"{path} has no {missing[0]!r}; {remedy}")
@@ -45,4 +45,4 @@ def _service_account(path: Path) -> None:
     try:
         signing_key(str(said["private_key"]))
     except ValueError:
-        raise ValueError(f"the 'private_key' of {path} is no RSA key in PEM; {remedy}") from None
+        raise ValueError(f"the 'private_key' of {path} is not an RSA key in PEM; {remedy}") from None

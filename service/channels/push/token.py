@@ -1,6 +1,6 @@
-"""Google's access tokens: fetched by one for all, within a time of their own, and never as part of a send.
+"""Google's access tokens: fetched once for all senders, within a time limit of its own, separately from sends.
 
-The grant is a JWT that the service account's key signs (Google, "Using OAuth 2.0 for Server to Server Applications";
+The grant is a JWT signed with the service account's key (Google, "Using OAuth 2.0 for Server to Server Applications";
 RFC 7523, §2.1).
 """
 
@@ -21,27 +21,27 @@ from service.channels.words import words_of
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
-GRANT_LIFE_S: Final = 3600  # the longest that Google takes
+GRANT_LIFE_S: Final = 3600  # Google's maximum
 TIMEOUT_S: Final = 5.0
-# A token that is nearly over is not begun with: the send, and a clock that is a little off, come on top.
+# A token is renewed this long before its end, which leaves time for the send and for clocks that differ.
 EARLY_S: Final = 225.0
-# A failure is everybody's for so long: those who wait do not ask one after the other.
+# Failures are shared for this long, so that waiting sends do not retry one after the other.
 FAILED_FOR_S: Final = 1.0
-# A new token is refused like the old one where something else is wrong: not each message fetches its own.
+# If something else is wrong, a new token is rejected like the old one, so not every message fetches its own.
 FORCED_EVERY_S: Final = 10.0
-# Nobody looked at our key yet: too slow, too many, and RFC 6749's words for an endpoint in trouble.
+# Errors that say nothing about our key: too slow, too many, and RFC 6749's codes for a server with problems.
 _LATER: Final = frozenset({408, 429})
 _IN_TROUBLE: Final = frozenset({"internal_failure", "server_error", "temporarily_unavailable"})
 
 
 @lru_cache(maxsize=4)
 def signing_key(pem: str) -> RSAKey:
-    """A service account's key, kept, as trying its primes takes a tenth of a second; raises ValueError for none."""
+    """A service account's key, cached, as checking its primes takes a tenth of a second; ValueError if invalid."""
     return RSAKey.import_key(pem)
 
 
 class ServiceAccount(Struct, frozen=True):
-    """What of a key file is used (Google, "Service account credentials")."""
+    """The fields of a key file that are used (Google, "Service account credentials")."""
 
     project_id: str
     client_email: str
@@ -51,14 +51,14 @@ class ServiceAccount(Struct, frozen=True):
 
     @classmethod
     def read(cls, file: Path) -> "ServiceAccount":
-        """The account of a key file; raises msgspec.DecodeError for one that lacks something."""
+        """Read a key file; raises msgspec.DecodeError if a field is missing."""
         return msgspec.json.decode(file.read_bytes(), type=cls)
 
     def __repr__(self) -> str:
         return f"ServiceAccount({self.client_email})"
 
     def grant(self) -> str:
-        """A signed request for a token, good for an hour; raises ValueError where the key is none."""
+        """A signed request for a token, valid for an hour; raises ValueError for an invalid key."""
         now = int(time.time())
         claims = {
             "iss": self.client_email,
@@ -72,7 +72,7 @@ class ServiceAccount(Struct, frozen=True):
 
 
 class NoToken(Exception):
-    """There is no access token, so nothing was sent. `refused`: Google refuses our key, rather than being away."""
+    """There is no access token, so nothing was sent. `refused`: Google rejected our key; else it is unavailable."""
 
     def __init__(self, code: str, words: str, *, refused: bool) -> None:
         super().__init__(words)
@@ -82,7 +82,7 @@ class NoToken(Exception):
 
 
 class TokenSource:
-    """One flight at a time, shared by all senders, that ends within half of a send's time."""
+    """Fetches tokens: one request at a time, shared by all senders, within half of a send's time."""
 
     def __init__(self, account: ServiceAccount, timeout_s: float) -> None:
         self._account = account
@@ -100,7 +100,7 @@ class TokenSource:
         return self._token
 
     async def get_instead_of(self, refused: str) -> str | None:
-        """A new token for one that was refused, or None where that was tried a moment ago; raises NoToken."""
+        """A new token in place of a rejected one, None if one was fetched just before; raises NoToken."""
         now = asyncio.get_running_loop().time()
         if self._token == refused:
             flying = self._flight is not None and not self._flight.done()
@@ -115,7 +115,7 @@ class TokenSource:
             raise self._failed[0]
         if self._flight is None or self._flight.done():
             self._flight = asyncio.create_task(self._fly())
-            # Where all who waited have gone, nobody else asks what became of it.
+            # If all waiting senders were cancelled, nobody else retrieves the exception.
             self._flight.add_done_callback(lambda flight: flight.cancelled() or flight.exception())
         await asyncio.shield(self._flight)
 
@@ -131,7 +131,7 @@ class TokenSource:
     async def _fetched(self) -> tuple[str, float]:
         form = {"grant_type": GRANT, "assertion": self._account.grant()}
         try:
-            # A connection of its own: it is asked once an hour, and none of the sends' is taken for it.
+            # A separate connection, as it is used once an hour and must not take one of the sends'.
             async with (
                 ClientSession(timeout=ClientTimeout(total=self._timeout_s)) as session,
                 session.post(self._account.token_uri, data=form, allow_redirects=False) as response,
@@ -143,7 +143,7 @@ class TokenSource:
 
 
 def _token_in(status: int, text: str) -> tuple[str, float]:
-    """The token and its life in seconds; raises NoToken with what was said in its place (RFC 6749, §5.1 and §5.2)."""
+    """The token and its lifetime in seconds; raises NoToken with the error (RFC 6749, §5.1 and §5.2)."""
     body = json_object(text)
     error = field_of(body, "error")
     if status in SUCCESS and not error and (token := field_of(body, "access_token")):

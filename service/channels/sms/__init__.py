@@ -1,4 +1,4 @@
-"""SMS, through Twilio: a short text that is paid for by segment."""
+"""SMS through Twilio: a short text, billed by segment."""
 
 import unicodedata
 from typing import Final
@@ -15,23 +15,23 @@ NAMED_AT_MOST: Final = 5
 
 
 class SmsMedium(Medium):
-    """Text, kept in the cheaper alphabet where only typography stands against it."""
+    """Text, converted to GSM-7 if only typographic characters prevent that."""
 
     def render(self, sheet: Sheet) -> Rendered:
-        """The text."""
+        """The rendered text."""
         return Rendered(text=plain_enough(sheet.text()))
 
     def problem(self, rendered: Rendered) -> str:
-        """Too long a text is paid for several times."""
+        """Reject a text of too many segments."""
         if not rendered.text:
             return "is empty"
         taken, why = self.parts(rendered), self.remark(rendered)
         if taken <= MAX_SEGMENTS:
             return ""
-        return f"takes {taken} SMS segments, of which there may be {MAX_SEGMENTS},{f' as {why},' if why else ''}"
+        return f"takes {taken} SMS segments (at most {MAX_SEGMENTS} are allowed{f'; {why}' if why else ''})"
 
     def remark(self, rendered: Rendered) -> str:
-        """Which characters cost a text in Latin letters that encoding; in another script there is no choice."""
+        """Which characters prevent GSM-7 in a text in Latin letters; other scripts need UCS-2 anyway."""
         text = rendered.text
         outsiders = outside(text)
         if not outsiders or any(_is_of_another_script(c) for c in outsiders):
@@ -42,7 +42,7 @@ class SmsMedium(Medium):
         return f"GSM-7 has no {named}{more}: {taken} SMS segments in place of {possible}" if taken > possible else ""
 
     def parts(self, rendered: Rendered) -> int:
-        """Segments."""
+        """The number of segments."""
         return measure(rendered.text).count
 
 

@@ -1,7 +1,7 @@
-"""Where a text may be cut: grapheme clusters by Unicode 10 (Unicode Standard Annex 29, version 31).
+"""Splits a text into grapheme clusters by Unicode 10 (Unicode Standard Annex 29, version 31).
 
-That version and no newer one, because carriers' and Twilio's own counting goes by it (npm: sms-segments-calculator):
-a family emoji or a letter with its vowel sign is never split over two segments.
+That version, as carriers and Twilio count by it (npm: sms-segments-calculator): an emoji sequence or a letter with
+its vowel sign is never split over two segments.
 """
 
 from bisect import bisect_right
@@ -51,7 +51,7 @@ def _class_of(char: str) -> str:
 
 
 def graphemes(text: str) -> Iterator[str]:
-    """The clusters of `text`, in order; together they are the text."""
+    """The clusters of `text`, in sequence; joined they are the text."""
     cluster, before, base, flags = "", "", "", 0
     for char in text:
         kind = _class_of(char)
@@ -61,7 +61,7 @@ def graphemes(text: str) -> Iterator[str]:
         cluster += char
         flags += kind == "Regional_Indicator"
         before = kind
-        # What a skin tone would colour: marks in between do not matter.
+        # The base that a skin-tone modifier applies to; marks in between do not matter.
         base = base if kind == "Extend" else kind
     if cluster:
         yield cluster

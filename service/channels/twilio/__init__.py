@@ -1,1 +1,1 @@
-"""Twilio: what SMS and WhatsApp share."""
+"""Twilio: common parts of SMS and WhatsApp."""

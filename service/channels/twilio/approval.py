@@ -1,4 +1,4 @@
-"""What is known of a WhatsApp template. Data."""
+"""The approval status of WhatsApp templates."""
 
 from typing import Final
 
@@ -8,7 +8,7 @@ APPROVED: Final = "approved"
 
 
 class Approval(Struct, frozen=True):
-    """What is known of one template: approved, pending, rejected, paused, disabled, unsubmitted; else unknown."""
+    """The status of one template: approved, pending, rejected, paused, disabled, unsubmitted, else unknown."""
 
     sid: str
     status: str
@@ -16,5 +16,5 @@ class Approval(Struct, frozen=True):
 
     @property
     def is_good(self) -> bool:
-        """Whether messages may be sent by it."""
+        """Whether messages may be sent with it."""
         return self.status == APPROVED

@@ -1,4 +1,4 @@
-"""Whether Meta has approved the WhatsApp templates that packs name, as Twilio's Content API says.
+"""Reads from Twilio's Content API whether Meta has approved the WhatsApp templates that packs name.
 
 Source: Twilio, Content API, "Fetch template approval status" (`GET /v1/Content/{sid}/ApprovalRequests`).
 """
@@ -22,7 +22,7 @@ AT_ONCE: Final = 5
 
 
 async def approvals(account: TwilioAccount, sids: Iterable[str]) -> list[Approval]:
-    """Of each of these templates, in their order; one that could not be asked for is `unknown`, with why."""
+    """The status of each of these templates, in sequence; `unknown`, with the reason, if it could not be read."""
     http = TwilioHttp(AT_ONCE, TIMEOUT_S)
     client = Client(account.account_sid, account.auth_token.get_secret_value(), http_client=http)
     if account.base_url != TWILIO:

@@ -1,20 +1,20 @@
-"""Twilio's error codes in the domain's words, from the table in `codes.txt`."""
+"""Classifies Twilio's error codes by the table in `codes.txt`."""
 
 from importlib.resources import files
 from typing import Final, Literal, cast
 
 Kind = Literal["us", "country", "address", "message", "opted_out", "later", "unsure"]
 
-# HTTP, where no published code says more (RFC 9110, §15; RFC 6585): what was sent cannot be read or is too long. Every
-# other 4xx is about our login, our address or our way of asking, which concern every message alike; so are those of
-# no standard, which are said by what stands between (nginx's 444 and 494 to 499, load balancers' 460 to 463).
+# By HTTP status, if there is no published code (RFC 9110, §15; RFC 6585): these are about a message that is unreadable
+# or too long. Every other 4xx is about our credentials, address or request and concerns all messages; so are
+# non-standard ones, which proxies send (nginx's 444 and 494 to 499, load balancers' 460 to 463).
 _MESSAGE: Final = frozenset({400, 413, 414, 422, 431})
 _LATER: Final = frozenset({408, 409, 425, 429})
 NETWORK_SIGN_IN: Final = 511
 REDIRECT: Final = 300
 BAD_REQUEST: Final = 400
 SERVER_ERROR: Final = 500
-# Smaller numbers are HTTP's own.
+# Smaller numbers are HTTP statuses.
 FIRST_CODE: Final = 1000
 
 
@@ -37,16 +37,16 @@ KNOWN, _KINDS = _read()
 
 
 def kind_of(code: int, status: int, *, foreign: bool = False) -> tuple[Kind, bool]:
-    """What an answer that is not yes means, and whether its code is published."""
+    """The meaning of an error answer, and whether its code is published."""
     if code >= FIRST_CODE and code in _KINDS:
         return _KINDS[code], True
     return kind_of_status(status, foreign=foreign), code < FIRST_CODE
 
 
 def kind_of_status(status: int, *, foreign: bool = False) -> Kind:
-    """The same by HTTP status alone: a server that broke off may have taken the message before.
+    """The meaning of an HTTP status alone; a server error may follow after the message was accepted.
 
-    `foreign`: the body is not the provider's. Then a plain 400 tells of the way there (a wrong port, a gateway).
+    `foreign`: the body is not the provider's. Then a plain 400 is about the connection (a wrong port, a gateway).
     """
     if status in _LATER:
         return "later"

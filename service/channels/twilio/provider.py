@@ -1,4 +1,4 @@
-"""SMS and WhatsApp through Twilio's async client: the SDK makes the request and reads the answer."""
+"""SMS and WhatsApp through Twilio's async client, which builds the requests and parses the answers."""
 
 import asyncio
 import json
@@ -32,20 +32,20 @@ from service.channels.twilio.transport import TwilioHttp
 from service.channels.words import words_of
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
-# Twilio takes 1 to 36,000 s (10 h); see the Messages resource, `ValidityPeriod`.
+# Twilio allows 1 to 36,000 s (10 h); see the Messages resource, `ValidityPeriod`.
 LONGEST_VALIDITY_S: Final = 36_000
 TOO_MANY: Final = 429
 UNAVAILABLE: Final = 503
 LOOK_BACK: Final = timedelta(minutes=30)
 LISTED_AT_MOST: Final = 50
-# The most that Twilio gives at once.
+# Twilio's maximum page size.
 PRICES_A_PAGE: Final = 1000
-# Ends of a message that its creation may name already (Messages resource, "Message Status").
+# Final states that creating a message may return at once (Messages resource, "Message Status").
 _FAILED: Final = frozenset({"failed", "undelivered", "canceled"})
 
 
 class MessageParameters(TypedDict, total=False):
-    """What creates a message, by the SDK's names (Twilio, Messages resource). `validity_period`: seconds."""
+    """Parameters for creating a message, by the SDK's names (Twilio, Messages resource). `validity_period`: seconds."""
 
     to: str
     status_callback: str
@@ -58,7 +58,7 @@ class MessageParameters(TypedDict, total=False):
 
 
 class TwilioProvider:
-    """One account, for one of the two channels. `place`: which of a message's `senders` belongs to it."""
+    """One account for one of the two channels. `place`: its index in a message's `senders`."""
 
     def __init__(
         self,
@@ -77,14 +77,14 @@ class TwilioProvider:
         self.place = place
         self._timeout_s = timeout_s
         self._client = Client(account.account_sid, account.auth_token.get_secret_value(), http_client=http)
-        # The SDK builds addresses from its domain object; pointing that elsewhere is how it is redirected.
+        # The SDK takes its base URL from its domain object; changing that is how it is redirected.
         self._client.api.base_url = account.base_url
 
     async def send(self, message: OutgoingMessage) -> SendResult:
-        """POST Messages.json; Twilio's answer in the domain's words."""
+        """POST Messages.json; returns Twilio's answer as a provider result."""
         w = message.window
         if w is not None and w.holds and not message.rendered.content_sid and not self._may_write(message):
-            # Another account may be the one to which they wrote.
+            # Another account may be the one that the reader wrote to.
             return Permanent(self.name, "63016", "outside the window of 24 hours, without a template", "unable")
         try:
             created = await self._client.messages.create_async(**self.parameters(message))
@@ -101,7 +101,7 @@ class TwilioProvider:
             return NoAnswer(self.name, f"unreadable answer: {type(error).__name__}")
 
     def parameters(self, message: OutgoingMessage) -> MessageParameters:
-        """What creates the message, by the SDK's names."""
+        """The parameters that create the message, by the SDK's names."""
         prefix = "whatsapp:" if self._whatsapp else ""
         parameters: MessageParameters = {
             "to": prefix + message.address,
@@ -113,7 +113,7 @@ class TwilioProvider:
             parameters["messaging_service_sid"] = chosen or self._service
         else:
             parameters["from_"] = prefix + chosen if chosen else self._from
-        # Within the window the reader gets our own words, with which the template may be out of step.
+        # Within the window the reader gets our own text, as the approved template may be outdated.
         if message.rendered.content_sid and not self._may_write(message):
             parameters["content_sid"] = message.rendered.content_sid
             if message.rendered.content_variables:
@@ -128,10 +128,10 @@ class TwilioProvider:
         return message.window is not None and sender in message.window.open_to
 
     async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
-        """A message to this number with these words, made lately.
+        """Look for a recent message to this number with this text.
 
-        Not filtered by the date of sending, which a message that still waits at Twilio does not have. What Twilio
-        itself words (a content template) may be there in other words: it is never sure to be missing.
+        Not filtered by date of sending, which a queued message does not have. A message from a content template may
+        have another text at Twilio, so it is never certain to be missing.
         """
         prefix = "whatsapp:" if self._whatsapp else ""
         try:
@@ -148,7 +148,7 @@ class TwilioProvider:
         return Lookup(missing=len(listed) < LISTED_AT_MOST and not message.rendered.content_sid)
 
     async def prices(self, since: datetime, until: datetime) -> Mapping[str, tuple[Decimal, str]]:
-        """Of this account's messages, by their list; status callbacks do not tell (Twilio, "Message resource").
+        """Prices from this account's list of messages; status callbacks lack them (Twilio, "Message resource").
 
         A price may come up to a day after its message (Twilio support, "Understanding SMS Message Fees").
         """
@@ -172,20 +172,20 @@ class TwilioProvider:
 def providers(
     accounts: Sequence[TwilioAccount], channel: Literal["sms", "whatsapp"], around: Surroundings
 ) -> list[Provider]:
-    """One for each account, over connections that they share."""
+    """One provider for each account, with a common pool of connections."""
     http = TwilioHttp(around.concurrent, around.timeout_s)
     around.closers.append(http.close)
     return [TwilioProvider(account, channel, http, around.timeout_s, place) for place, account in enumerate(accounts)]
 
 
 def untrusted(provider: str, error: ClientConnectorCertificateError) -> Refused:
-    """Nothing was sent: the server could not prove that it is the provider. Waiting does not fix that."""
+    """Nothing was sent: the server's certificate is not trusted. Waiting does not solve that."""
     said = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
     return Refused(provider, "tls", f"the provider's certificate is not trusted: {words_of(str(said))}")
 
 
 def _taken_as(provider: str, created: Any) -> SendResult:
-    """What a yes says: a message with a name is taken, unless it tells at once that it failed."""
+    """The result for a success status: accepted if it has an id, unless it names a failure at once."""
     sid = str(created.sid or "")
     if not sid:
         return NoAnswer(provider, "an answer without the message's sid")
@@ -197,7 +197,7 @@ def _taken_as(provider: str, created: Any) -> SendResult:
 
 
 def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = None) -> SendResult:
-    """Twilio's refusal as a provider result: by its code, else by HTTP status. Its own text is kept for people."""
+    """Twilio's refusal as a provider result: by its code, else by HTTP status. Its text is kept for people."""
     body = no.json
     said = field_of(body, "code")
     code = int(said) if said.isascii() and said.isdigit() and len(said) < 9 else 0
@@ -205,7 +205,7 @@ def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = 
     if not is_known:
         report_unknown_code("twilio", str(code), no.status, kind)
     if kind == "unsure" and no.status == UNAVAILABLE and no.retry_after is not None:
-        # Turned away at the door, with a time to come back (RFC 9110, §10.2.3 and §15.6.4).
+        # Rejected with a time to come back (RFC 9110, §10.2.3 and §15.6.4).
         kind = "later"
     named = str(code) if code >= FIRST_CODE else str(no.status)
     in_words = words_of(field_of(body, "message") or field_of(body, "detail") or ("" if body else no.text), message)

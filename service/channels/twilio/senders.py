@@ -1,4 +1,4 @@
-"""From whom messages may come: what Twilio takes as `From`, or as a Messaging Service (Twilio, Messages resource)."""
+"""Valid senders: Twilio's `From`, or a Messaging Service (Twilio, Messages resource)."""
 
 import re
 from typing import Final
@@ -11,12 +11,12 @@ _SERVICE: Final = re.compile(r"MG[0-9a-fA-F]{32}")
 
 
 def is_service(sender: str) -> bool:
-    """Whether it names a Messaging Service, which chooses the number."""
+    """Whether it is a Messaging Service, which chooses the number."""
     return _SERVICE.fullmatch(sender) is not None
 
 
 def sms_sender(text: str) -> str:
-    """A number, short code, name, or Messaging Service; raises ValueError."""
+    """A number, short code, alphanumeric sender id or Messaging Service; raises ValueError."""
     sender = text.strip()
     if any(form.fullmatch(sender) for form in (_NUMBER, _SHORT_CODE, _NAME, _SERVICE)):
         return sender

@@ -1,4 +1,4 @@
-"""What SMS and WhatsApp need to be set: a Twilio account and its senders, and another one to fall back on."""
+"""The settings of SMS and WhatsApp: a Twilio account with its senders, and another one to fall back on."""
 
 from pydantic import BaseModel, SecretStr, field_validator
 
@@ -18,17 +18,17 @@ class TwilioAccount(BaseModel):
 
     @property
     def complete(self) -> bool:
-        """Whether it can be used at all."""
+        """Whether it has credentials."""
         return bool(self.account_sid and self.auth_token.get_secret_value())
 
     @property
     def can_sms(self) -> bool:
-        """Whether it has a sender of SMS."""
+        """Whether it has a sender for SMS."""
         return bool(self.sms_from or self.messaging_service_sid)
 
 
 class TwilioSettings(BaseModel):
-    """Both accounts, setting by setting."""
+    """The settings of both accounts."""
 
     twilio_account_sid: str = ""
     twilio_auth_token: SecretStr = SecretStr("")
@@ -54,7 +54,7 @@ class TwilioSettings(BaseModel):
         return whatsapp_sender(value) if value else value
 
     def twilio_accounts(self) -> list[TwilioAccount]:
-        """The accounts that are complete, the first preferred."""
+        """The accounts with credentials, the preferred one first."""
         found = []
         for prefix in ("twilio_", "twilio_backup_"):
             account = TwilioAccount(**{k: getattr(self, prefix + k) for k in TwilioAccount.model_fields})

@@ -1,6 +1,6 @@
-"""The HTTP transport under Twilio's SDK: ours, one for the process.
+"""The HTTP transport for Twilio's SDK.
 
-The SDK's own does not honour `timeout` (twilio-python issue 925), and its `max_retries` repeats a POST that is not
+The SDK's own ignores `timeout` (twilio-python issue 925), and its `max_retries` repeats POST requests, which are not
 idempotent.
 """
 
@@ -20,9 +20,9 @@ _ERROR_STATUSES: Final = frozenset(map(str, range(400, 600)))
 
 
 class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
-    """The SDK's client over our transport; every answer but yes is raised as it came.
+    """The SDK's client over our transport; answers without success status are raised.
 
-    Nothing is logged: requests carry codes and numbers. Nor is the last one kept, as the SDK does for its own tests.
+    Nothing is logged, as requests contain codes and numbers; nor is the last request kept, as the SDK does.
     """
 
     def __init__(self, connections: int, timeout_s: float) -> None:
@@ -41,7 +41,7 @@ class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
         timeout: float | None = None,
         allow_redirects: bool = False,
     ) -> Response:
-        """Ask once, within our own time; raises HttpRefusal, TimeoutError and what aiohttp raises."""
+        """Send one request, within our own time limit; raises HttpRefusal, TimeoutError and aiohttp's errors."""
         all_headers = dict(headers or {})
         if auth is not None:
             all_headers["Authorization"] = self._login(auth)
@@ -52,7 +52,7 @@ class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
         return Response(answer.status, answer.text)
 
     def _login(self, auth: tuple[str, str]) -> str:
-        """The header of an account (RFC 7617)."""
+        """The Authorization header of an account (RFC 7617)."""
         if auth not in self._logins:
             self._logins[auth] = encode_basic_auth(*auth)
         return self._logins[auth]
@@ -63,14 +63,14 @@ class TwilioHttp(AsyncTwilioHttpClient):  # type: ignore[misc]
 
 
 def form_of(fields: Mapping[str, Any]) -> str:
-    """As HTML forms are written (WHATWG URL, §5.2), by yarl: in a fifth of the time that `urllib` takes."""
+    """Encode an HTML form (WHATWG URL, §5.2) with yarl, in a fifth of the time of `urllib`."""
     return URL().with_query(fields).raw_query_string
 
 
 def _no_within(text: str) -> int:
     """The HTTP status in an error object that a gateway delivered with a success status; else 0."""
     if '"code"' not in text:
-        return 0  # as in every yes of Twilio's own, which the SDK is to read, and nobody twice
+        return 0  # as in Twilio's own success answers, which only the SDK should parse
     body = json_object(text)
     status = field_of(body, "status")
     is_error = not body.get("sid") and bool(field_of(body, "code")) and bool(field_of(body, "message"))

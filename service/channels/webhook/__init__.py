@@ -1,4 +1,4 @@
-"""Signed webhooks, for readers that are machines: they get the data itself."""
+"""Signed webhooks, for readers that are machines: they get data instead of text."""
 
 from collections.abc import Mapping
 from typing import Any, Final

@@ -1,4 +1,4 @@
-"""Signed webhooks to people who take part by machine, such as providers. The receiver drops repeats by id."""
+"""Signed webhooks to participants with a machine interface, such as providers. Receivers deduplicate by id."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from service.webhooks import NOT_ALLOWED, WebhookClient
 
 
 class WebhookProvider:
-    """Posts to whatever address the recipient has."""
+    """Posts to the recipient's URL."""
 
     name = "webhook"
     sender = "webhook"
@@ -18,7 +18,7 @@ class WebhookProvider:
         self._client = client
 
     async def send(self, message: OutgoingMessage) -> SendResult:
-        """POST the notice as JSON; anything that is not a refusal is tried again."""
+        """POST the notice as JSON; anything but a refusal is retried."""
         posted = await self._client.post(message.address, message.message_id, message.rendered.text, datetime.now(UTC))
         if posted.outcome == "taken":
             return Accepted(self.name, message.message_id)
@@ -30,7 +30,7 @@ class WebhookProvider:
         return Permanent(self.name, posted.code, f"HTTP {posted.code}", kind)  # type: ignore[arg-type]
 
     async def find(self, message: OutgoingMessage, others: frozenset[str]) -> Accepted | Lookup:
-        """A receiver cannot be asked; but sending again does no harm."""
+        """A webhook cannot be looked up; sending it again does no harm."""
         return Lookup()
 
     async def close(self) -> None:

@@ -1,4 +1,4 @@
-"""WhatsApp, through Twilio: outside of a conversation, in a template that Meta has approved."""
+"""WhatsApp through Twilio; outside of the 24-hour window with a template that Meta has approved."""
 
 import re
 from datetime import timedelta
@@ -15,10 +15,10 @@ _CONTROL: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
 class WhatsAppMedium(Medium):
-    """Text, and beside it the approved template with its variables, where the pack names one."""
+    """Text, with the approved template and its variables if the pack names one."""
 
     def render(self, sheet: Sheet) -> Rendered:
-        """Both; the text is what is kept and shown."""
+        """Text and template; the text is what is stored and shown."""
         text, content = sheet.text(), sheet.content
         if content is None:
             return Rendered(text=text)
@@ -27,10 +27,10 @@ class WhatsAppMedium(Medium):
 
 
 def _squeezed(value: str) -> str:
-    """A content variable as Twilio takes it: one line, no runs of blanks, not too long.
+    """A content variable in the form that Twilio accepts: one line, no runs of blanks, limited length.
 
     Twilio, Error and Warning Dictionary: 21656 (no newline, no tab, at most four spaces in a row, never empty: one that
-    is left out gets the approved template's own words) and 21658 (at most 1,600 characters).
+    is left out gets the approved template's sample) and 21658 (at most 1,600 characters).
     """
     return " ".join(_CONTROL.sub(" ", value).split())[:LONGEST_VARIABLE].rstrip()
 
