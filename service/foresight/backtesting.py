@@ -36,7 +36,7 @@ AT_ONCE: Final = 200
 
 
 class PromiseCompared(Struct):
-    """How often a clock breached, and would breach; `kept` likewise."""
+    """How often a clock breached and would breach; `kept` likewise."""
 
     clock: str
     was: int
@@ -55,7 +55,7 @@ class CallsCompared(Struct):
 
 
 class EscalationsCompared(Struct):
-    """All calls, and by team and reason."""
+    """All escalations, and those by team and reason."""
 
     was: int
     would_be: int
@@ -63,14 +63,14 @@ class EscalationsCompared(Struct):
 
 
 class CostCompared(Struct):
-    """What the messages cost, and would."""
+    """The cost of the messages, as it was and would be."""
 
     was: Cost
     would_be: Cost
 
 
 class OrderChanged(Struct):
-    """An order that would have gone differently, with the differences."""
+    """An order with a different outcome, and its differences."""
 
     workflow: str
     order_id: str
@@ -80,7 +80,7 @@ class OrderChanged(Struct):
 class BackTest(Struct):
     """The result of a back-test. `left_out`: orders that cannot be replayed, by reason.
 
-    `ladders`: by rung of the changed packs, the messages that would be sent and saved.
+    `ladders`: by rung of the changed packs, the messages that would be sent and spared.
     """
 
     orders: int
@@ -96,7 +96,7 @@ class BackTest(Struct):
     events_per_second: int
 
     def change(self, name: str) -> tuple[Decimal, Decimal]:
-        """The numbers that `--fail-on` compares: as it was, and as it would be."""
+        """The numbers that `--fail-on` compares: before and after."""
         if name == "messages":
             told = self.messages.same + self.messages.changed
             return Decimal(told + self.messages.removed), Decimal(told + self.messages.added)
@@ -108,7 +108,7 @@ class BackTest(Struct):
 
 
 def packs_to_try(folder: Path, installed: Packs) -> dict[str, Pack]:
-    """The packs of a folder, or the pack that it is, with merged declarations of teams. Raises PackError."""
+    """The packs of a folder, or the single pack that it is, with merged declarations of teams. Raises PackError."""
     return {pack.workflow.name: beside_others(pack, installed.find(pack.workflow.name)) for pack in load_all(folder)}
 
 
@@ -125,7 +125,7 @@ def beside_others(pack: Pack, current: Pack | None) -> Pack:
 
 
 class Example(Struct, frozen=True):
-    """One message of a real order that would differ, in both versions."""
+    """A message of a real order that would differ, in both versions."""
 
     order_id: str
     was_pack: Pack
@@ -136,7 +136,7 @@ class Example(Struct, frozen=True):
     new: Message
 
     def in_all_languages(self, brand: str) -> list[tuple[str, str, str]]:
-        """(locale, old text, new text): as this reader would see it, in each language of the packs."""
+        """(locale, old text, new text) for this reader in each language of the packs."""
         locales = dict.fromkeys((*self.would_pack.workflow.locales, *self.was_pack.workflow.locales))
         return [
             (
@@ -168,7 +168,7 @@ class BackTester:
         self._seconds = 0.0
 
     async def run(self, ledger: Ledger, since: datetime, until: datetime, at_most: int | None = None) -> BackTest:
-        """Replay every order with an event since then, or the newest of them, up to `until` (UTC)."""
+        """Replay orders with an event since `since`, or the newest `at_most` of them, up to `until` (UTC)."""
         async with ledger.reading() as tx:
             ids = await orders_since(tx, since, [*self._new], at_most)
             for first in range(0, len(ids), AT_ONCE):
@@ -211,7 +211,7 @@ class BackTester:
             would = WouldLife(would_pack.workflow, was)
             would.play(until)
         except Exception:
-            # An order that cannot be replayed is left out, and the others are compared.
+            # An order that cannot be replayed is left out; the others are compared.
             log.exception("backtest.order_failed", order_id=past.reference)
             self._left_out["failed"] += 1
             return
@@ -244,7 +244,7 @@ class BackTester:
             self._changed.append(OrderChanged(past.workflow, past.reference, compared.differences))
 
     def result(self) -> BackTest:
-        """The sum of all orders."""
+        """The result over all orders."""
         was, would = [*self._was.values()], [*self._would.values()]
         before, after = _calls(was), _calls(would)
         return BackTest(

@@ -1,4 +1,4 @@
-"""Two lives of one order, beside each other: which messages, broken promises and calls are other."""
+"""Compares two lives of one order: different messages, breaches and escalations."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterator
@@ -14,9 +14,9 @@ from service.foresight.wording import words_of
 from service.foresight.would_be import WouldLife
 from service.workflows.packs import Pack
 
-# What certainly never reached anybody.
+# States of messages that never reached anybody.
 NEVER_LEFT: Final = frozenset({"failed", "expired", "superseded", "suppressed"})
-# A message that comes so much earlier or later is another one to its reader.
+# A message that comes earlier or later by this much counts as a different one.
 SAME_MOMENT: Final = timedelta(minutes=1)
 DifferenceKind = Literal[
     "message_added", "message_removed", "message_changed", "promise", "escalation", "event_refused"
@@ -24,10 +24,10 @@ DifferenceKind = Literal[
 
 
 class OrderDifference(Struct, frozen=True, omit_defaults=True):
-    """One thing that would be other in an order. `name`: of the notice, clock or reason; texts where there are any.
+    """One difference in an order. `name`: of the notice, clock or reason.
 
-    `was` and `would_be`: the texts of a message; of a promise when it was broken (empty: it was not); of an escalation
-    when its team was called.
+    `was` and `would_be`: the texts of a message; for a clock the time of its breach (empty: none); for an escalation
+    the time when its team was called.
     """
 
     kind: DifferenceKind
@@ -42,7 +42,7 @@ class OrderDifference(Struct, frozen=True, omit_defaults=True):
 
 
 class MessagesCompared(Struct):
-    """How many messages would be added, removed, changed, and stay the same."""
+    """The numbers of messages that would be added, removed and changed, and that stay the same."""
 
     added: int = 0
     removed: int = 0
@@ -51,7 +51,7 @@ class MessagesCompared(Struct):
 
 
 class Comparison(Struct):
-    """One order under both packs. `pairs`: the messages that are changed, as they were and as they would be."""
+    """One order under both packs. `pairs`: the changed messages, as they were and would be."""
 
     messages: MessagesCompared
     differences: list[OrderDifference]
@@ -59,13 +59,13 @@ class Comparison(Struct):
 
 
 def text_of(pack: Pack, life: Life, n: Message, brand: str) -> str:
-    """What a message says, its title first."""
+    """A message's text, with its title first."""
     said = words_of(pack, life.notices[n.notice_id], n, brand)
     return f"{said.title}\n{said.text}" if said.title else said.text
 
 
 def compare(was: Life, would: WouldLife, was_pack: Pack, would_pack: Pack, brand: str) -> Comparison:
-    """What would be other."""
+    """All differences between two lives."""
     counted = MessagesCompared()
     words = _Words(was, would, was_pack, would_pack, brand)
     found = list(_messages(words, counted))
@@ -76,7 +76,7 @@ def compare(was: Life, would: WouldLife, was_pack: Pack, would_pack: Pack, brand
 
 
 class _Words:
-    """The words of both, rendered only where they can differ."""
+    """Renders texts of both, only where they may differ."""
 
     def __init__(self, was: Life, would: Life, was_pack: Pack, would_pack: Pack, brand: str) -> None:
         self.was, self.would = was, would
@@ -85,7 +85,7 @@ class _Words:
         self.pairs: list[tuple[Message, Message]] = []
 
     def of(self, life: Life, n: Message) -> str:
-        """What it says."""
+        """The text of a message."""
         pack = self._packs[0] if life is self.was else self._packs[1]
         return text_of(pack, life, n, self._brand)
 
@@ -105,7 +105,7 @@ def _moment(n: Message) -> datetime:
 
 
 def _same_words(was: Pack, would: Pack, locale: str, notice: str, channel: str) -> bool:
-    """Whether both packs say this in the same words of the same facts."""
+    """Whether the template and all values that affect it are the same in both packs."""
     a, b = was.workflow, would.workflow
     if a.version == b.version:
         return True
@@ -141,7 +141,7 @@ def _message(kind: DifferenceKind, n: Message) -> OrderDifference:
 
 
 def _told(life: Life) -> dict[tuple[str, str, str], list[Message]]:
-    """What left, or is about to, by notice, channel and address, in its order."""
+    """Messages that were sent, or are about to be, by notice, channel and address, in sequence."""
     told: dict[tuple[str, str, str], list[Message]] = defaultdict(list)
     for n in sorted(life.messages.values(), key=lambda n: (_moment(n), n.id)):
         if n.state not in NEVER_LEFT:

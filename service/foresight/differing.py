@@ -1,4 +1,4 @@
-"""What is other in a new pack, and for whom, from the packs alone: in words, nothing played."""
+"""Differences between two versions of a pack, and whom they concern, in words; nothing is simulated."""
 
 import difflib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
@@ -18,7 +18,7 @@ from service.workflows.packs import Pack
 
 Kind = Literal["notice", "text", "promise", "plan", "status", "stage", "move", "reason", "team", "brand", "workflow"]
 T = TypeVar("T", bound=Struct)
-# Compared by themselves, or no rule for anybody.
+# Fields that are compared separately, or that are not rules.
 _ELSEWHERE: Final = frozenset(
     {
         "name",
@@ -38,7 +38,7 @@ _ELSEWHERE: Final = frozenset(
         "parts",
     }
 )
-# Fields of a notice and how to say that they changed.
+# Fields of a notice, with the words for a change.
 _NOTICE_WORDS: Final = {
     "audiences": "goes to {after} instead of {before}",
     "channels": "goes by {after} instead of {before}",
@@ -69,7 +69,7 @@ _CLOCK_WORDS: Final = {
 
 
 class Difference(Struct, frozen=True):
-    """One thing that is other. `whom`: audiences or teams that notice it; `text`: was and would be, line by line."""
+    """One difference. `whom`: the audiences or teams concerned; `text`: a unified diff."""
 
     kind: Kind
     name: str
@@ -79,7 +79,7 @@ class Difference(Struct, frozen=True):
 
 
 class PackDifference(Struct):
-    """All that is other in a pack."""
+    """All differences of a pack."""
 
     workflow: str
     was: str
@@ -88,7 +88,7 @@ class PackDifference(Struct):
 
 
 def differences(old: Pack, new: Pack) -> PackDifference:
-    """What changes for whom when `new` takes the place of `old`."""
+    """What changes for whom when `new` replaces `old`."""
     was, would = old.workflow, new.workflow
     found = [
         *_notices(was, would),
@@ -118,7 +118,7 @@ def _named(
     rule: Callable[[T], str],
     words: Mapping[str, str] = {},
 ) -> Iterator[Difference]:
-    """Things by name: gone, new, or other, a line for each field that changed."""
+    """Differences of things by name: removed, added, or one for each changed field."""
     for name, old in was.items():
         if name not in would:
             yield Difference(kind, name, whom(old), f"{name} is gone: {rule(old)}")
@@ -146,7 +146,7 @@ def _notices(was: Workflow, would: Workflow) -> Iterator[Difference]:
 
 
 def _brands(was: Workflow, would: Workflow) -> Iterator[Difference]:
-    """By brand; what its notices do otherwise, where that is not because all notices of the name do so."""
+    """Differences by brand; those of its notices unless the notice changed for all brands alike."""
 
     def alone(workflow: Workflow) -> dict[str, Brand]:
         return {name: structs.replace(brand, notices={}) for name, brand in workflow.brands.items()}
@@ -173,13 +173,13 @@ def _languages(was: Workflow, would: Workflow) -> Iterator[Difference]:
 
 
 def _parts(was: Workflow, would: Workflow) -> Iterator[Difference]:
-    """Which orders may be parts, how many are expected, and where the whole stands by them: rule by rule."""
+    """Differences in which orders may be parts, how many are expected, and the rules for the whole's status."""
     before, after = was.parts or PartRules(frozenset()), would.parts or PartRules(frozenset())
     for field, a, b in changed_fields(before, after, {"rules"}):
         yield Difference("workflow", "parts", [], f"parts: {field} is {shown(b)} instead of {shown(a)}")
     if before.rules != after.rules:
         old, new = ([rule_in_words(r) for r in rules.rules] for rules in (before, after))
-        says = "where a whole stands follows from its parts by other rules"
+        says = "a whole's status follows from its parts by other rules"
         yield Difference("workflow", "parts", ["customer"], says, _lines(old, new))
 
 
@@ -204,7 +204,7 @@ def _clocks(was: Workflow, would: Workflow) -> Iterator[Difference]:
         return clock_rule((would if spec.name in would.clocks else was).clocks[spec.name])
 
     def without_length(spec: ClockSpec) -> ClockSpec:
-        """Said by itself: a fixed one, or one that orders say."""
+        """Without the length, whose changes are reported separately."""
         return structs.replace(spec, within=timedelta(0), length_from=None)
 
     kinds: tuple[tuple[Kind, set[str]], ...] = (("promise", promises), ("plan", both.keys() - promises))
@@ -245,20 +245,20 @@ def _statuses(was: Workflow, would: Workflow) -> Iterator[Difference]:
 
 
 def _texts(old: Pack, new: Pack) -> Iterator[Difference]:
-    """Templates, by notice, channel and locale; a layout is everybody's who gets a mail."""
+    """Differences of templates by notice, channel and locale; a layout concerns all readers of mails."""
     before = {name: old.templates.text(name) for name in old.templates.names()}
     after = {name: new.templates.text(name) for name in new.templates.names()}
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) == after.get(name):
             continue
         whom, what = _template(name, old.workflow, new.workflow)
-        how = "is new" if name not in before else "is gone" if name not in after else "says something else"
+        how = "is new" if name not in before else "is gone" if name not in after else "has another text"
         lines = _lines(before.get(name, "").splitlines(), after.get(name, "").splitlines())
         yield Difference("text", name, whom, f"{what} {how}", lines)
 
 
 def _template(name: str, *workflows: Workflow) -> tuple[list[str], str]:
-    """Who reads a template, and what it is."""
+    """Who reads a template, and its description."""
     *folders, file = name.split("/")
     locale, brand = folders[-1] if folders else "", folders[1] if len(folders) > 1 else ""
     notice, _, rest = file.partition(".")
@@ -272,7 +272,7 @@ def _template(name: str, *workflows: Workflow) -> tuple[list[str], str]:
 
 
 def by_reader(found: Iterable[Difference]) -> dict[str, list[Difference]]:
-    """Grouped by whom they concern; those that concern nobody by name last."""
+    """Grouped by the people concerned; differences that name nobody come last."""
     groups: dict[str, list[Difference]] = {}
     for d in sorted(found, key=lambda d: not d.whom):
         groups.setdefault(", ".join(d.whom) or "whoever works with it", []).append(d)

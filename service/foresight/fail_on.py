@@ -22,7 +22,7 @@ _FORM: Final = re.compile(r"\s*([a-z]+)\s*(>=|<=|==|!=|>|<|=)\s*([+-]?[0-9]+(?:\
 
 
 class Condition(Struct, frozen=True):
-    """Met when the change of `name`, in numbers or in percent of what was, compares so to `number`."""
+    """The condition on the change of `name`, in numbers or in percent of the old value."""
 
     name: str
     sign: str
@@ -30,7 +30,7 @@ class Condition(Struct, frozen=True):
     in_percent: bool
 
     def is_met(self, was: Decimal, would_be: Decimal) -> bool:
-        """Whether this change is to stop it. From nothing to something is more than any percentage."""
+        """Whether this change meets the condition. A change from zero exceeds any percentage."""
         change = would_be - was
         if self.in_percent:
             change = change / was * 100 if was else change * Decimal("Infinity") if change else change
@@ -38,10 +38,10 @@ class Condition(Struct, frozen=True):
 
 
 def condition(text: str) -> Condition:
-    """Reads `NAME OP NUMBER[%]`; raises ValueError in words."""
+    """Parse `NAME OP NUMBER[%]`; raises ValueError."""
     if not (found := _FORM.fullmatch(text)) or found[1] not in NAMES:
         raise ValueError(
-            f"{text!r} is not NAME OP NUMBER[%], such as 'breaches>+5%'; NAME is one of {', '.join(NAMES)}, and counts"
-            f" what changes; OP one of {' '.join(_OPERATORS)}"
+            f"{text!r} is not NAME OP NUMBER[%], such as 'breaches>+5%'; NAME is one of {', '.join(NAMES)}, and means"
+            f" the change; OP is one of {' '.join(_OPERATORS)}"
         )
     return Condition(found[1], found[2], Decimal(found[3]), bool(found[4]))

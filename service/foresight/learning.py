@@ -1,7 +1,7 @@
-"""Orders to invent, learnt from recorded ones: which status follows which and after how long, and nobody's data.
+"""Learns scenarios from recorded orders: sequences of statuses with their durations, without personal data.
 
-Each recorded order becomes a scenario of the pack's `demo` section; invented orders are drawn from these. Of attributes
-only those count that the pack declares and that are not personal.
+Each recorded order becomes a scenario of the pack's `demo` section, from which simulated orders are drawn. Of
+attributes only declared ones that are not personal are used.
 """
 
 from collections.abc import Iterator, Sequence
@@ -20,7 +20,7 @@ from service.ledger.orders.past import Past, orders_since, past_of
 
 AT_MOST: Final = 5000
 AT_ONCE: Final = 200
-# Who takes part, where the pack does not say it.
+# People of simulated orders, unless the pack declares some.
 _PEOPLE: Final[JsonObject] = {"customers": ["Customer"], "assignees": ["Assignee"], "role": "assignee"}
 
 
@@ -29,7 +29,7 @@ class NothingLearnt(Exception):
 
 
 async def learnt(tx: Transaction, workflow: Workflow, since: datetime) -> Workflow:
-    """The workflow with the recorded orders' ways as its scenarios; raises NothingLearnt."""
+    """The workflow with the recorded orders as its scenarios; raises NothingLearnt."""
     ids = await orders_since(tx, since, [workflow.name], AT_MOST)
     scenarios: list[JsonObject] = []
     locales: list[str] = []
@@ -48,7 +48,7 @@ async def learnt(tx: Transaction, workflow: Workflow, since: datetime) -> Workfl
 
 def _events(past: Past) -> list[EventReceived]:
     events = [c.cause for c in past.causes if isinstance(c.cause, EventReceived)]
-    # An order begins with its status; what came later about a time before it changes the order of nothing here.
+    # Simulated orders begin with a status. Events that arrived late keep their recorded sequence.
     return events if events and isinstance(events[0].event.data, StatusChangedData) else []
 
 
@@ -96,6 +96,6 @@ def _said(data: EventData, at: datetime, workflow: Workflow) -> JsonObject:
 
 
 def _locales(past: Past) -> Sequence[str]:
-    """The languages that people of the order asked for."""
+    """The languages of the order's people."""
     people = [p for c in _events(past) for said in (c.event.data.recipients or {}).values() for p in as_list(said)]
     return [p.locale for p in people if p.locale]

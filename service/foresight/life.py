@@ -1,7 +1,7 @@
-"""One order's life in memory, from its causes to its messages, promises and calls; decided as in the service.
+"""One order's life in memory, from causes to messages, clocks and escalations, decided by the service's `decide`.
 
-Whoever plays an order says what its causes are and when (UTC), and what becomes of its messages; due clocks ring by
-themselves. No database, no provider, no time but the player's.
+The caller supplies the causes with their times (UTC) and the results of messages; due clocks fire by themselves. There
+is no database, no provider and no real time.
 """
 
 from collections.abc import Callable, Sequence
@@ -31,30 +31,30 @@ from service.domain.order import Clock, Order
 from service.domain.settling import ended_unsent, settle
 from service.domain.workflow import Workflow
 
-# Where a retry falls within what it may; see `notices.settle`.
+# The random part of a retry's delay, fixed; see `notices.settle`.
 _JITTER: Final = 0.5
 
 
 class ProviderAnswer(Struct, frozen=True, gc=False):
-    """What a provider says of a message, and when."""
+    """A provider's response about a message, and its time."""
 
     at: datetime
     result: ProviderResult
 
 
 class Provider(Protocol):
-    """Says what becomes of messages."""
+    """Supplies the results of messages."""
 
     def answers(self, n: Message, now: datetime) -> Sequence[ProviderAnswer]:
-        """What the provider says of a message sent now: its response, then receipts."""
+        """The responses for a message sent now: the provider's result, then receipts."""
         ...
 
 
 class Life:
-    """An order from before its first event on. `new_id` names it.
+    """An order, from before its first event. `new_id` is its id.
 
-    `clocks` has the last state of each, `calls` every step of an escalation in its order. `happened`: how many things
-    did: events, answers and receipts of providers, clocks that rang, acts.
+    `clocks` has the last state of each clock, `calls` every change of an escalation in sequence. `happened` counts
+    events, provider results and receipts, due clocks and acts.
     """
 
     def __init__(self, workflow: Workflow, new_id: UUID) -> None:
@@ -70,15 +70,15 @@ class Life:
         self._new_id = new_id
 
     def decide(self, cause: Cause) -> Decision:
-        """Decide one cause and keep what follows; raises Rejection."""
+        """Decide one cause and apply the decision; raises Rejection."""
         return self.keep(self.decision(cause))
 
     def decision(self, cause: Cause) -> Decision:
-        """What would follow; nothing is kept. Raises Rejection."""
+        """The decision for a cause, without applying it. Raises Rejection."""
         return decide(self.order, cause, self.workflow, self._new_id)
 
     def keep(self, decision: Decision) -> Decision:
-        """What was decided is so; as in the service, what changes nothing is not even written."""
+        """Apply a decision; one that changes nothing is not stored, as in the service."""
         self.happened += 1
         if decision.changes_nothing:
             return decision
@@ -100,15 +100,15 @@ class Life:
         return decision
 
     def is_opted_out(self, _n: Message, _now: datetime) -> bool:
-        """Whether the reader has opted out of this channel by then; unknown here, so False."""
+        """Whether the reader has opted out of this channel; unknown here, so False."""
         return False
 
     def siblings(self, n: Message) -> tuple[Message, ...]:
-        """All messages of its notice, this one too."""
+        """All messages of its notice, including this one."""
         return tuple(m for m in self.messages.values() if m.notice_id == n.notice_id)
 
     def stale(self, n: Message, now: datetime) -> Message | None:
-        """The message as it ends, where it must not be sent now any more."""
+        """The message in its final state if it must not be sent any more, else None."""
         assert self.order is not None
         notice, workflow = self.notices[n.notice_id], self.workflow
         why = before_sending(
@@ -125,18 +125,18 @@ class Life:
 
 
 class PlayedLife(Life):
-    """A life whose messages are answered by `provider`, each in its time."""
+    """A life whose messages are answered by `provider`, each when it is due."""
 
     def __init__(self, workflow: Workflow, new_id: UUID, provider: Provider) -> None:
         super().__init__(workflow, new_id)
-        # Orders whose messages to one person may leave with this one's; none: each leaves alone.
+        # Lives whose messages to the same person may be bundled with this one's.
         self.beside: Sequence[PlayedLife] = ()
         self._provider = provider
         self._ahead: list[tuple[datetime, int, Callable[[datetime], object]]] = []
         self._pushed = 0
 
     def keep(self, decision: Decision) -> Decision:
-        """As `Life.keep`; what was planned is sent when its time comes."""
+        """Like `Life.keep`; the planned messages are sent when due."""
         super().keep(decision)
         for notice in decision.notices:
             for n in notice.messages:
@@ -150,12 +150,12 @@ class PlayedLife(Life):
             self.later(n.not_before, partial(self._send, n.id))
 
     def later(self, at: datetime, happens: Callable[[datetime], object]) -> None:
-        """Have something happen at that moment."""
+        """Schedule a function for that time."""
         self._pushed += 1
         heappush(self._ahead, (at, self._pushed, happens))
 
     def play_until(self, moment: datetime) -> None:
-        """Let everything happen that is due by then, in due order: clocks ring, messages leave and are answered."""
+        """Run everything that is due until then, in sequence: clocks fire, messages are sent and answered."""
         ahead = self._ahead
         while True:
             first, wake = ahead[0][0] if ahead else None, self.wake
@@ -170,7 +170,7 @@ class PlayedLife(Life):
 
     @property
     def next_at(self) -> datetime | None:
-        """When the next thing is due."""
+        """The time of the next thing that is due."""
         return min((m for m in (self.wake, self._ahead[0][0] if self._ahead else None) if m), default=None)
 
     def _next_ahead(self) -> None:
@@ -178,7 +178,7 @@ class PlayedLife(Life):
         happens(at)
 
     def _waits_for(self, n: Message) -> bool:
-        """Whether a promise that runs hangs on it."""
+        """Whether a running clock depends on this message."""
         if self.order is not None and n.notice in self.workflow.promised:
             for clock in self.order.clocks.values():
                 if clock.notice_id == n.notice_id:
@@ -203,7 +203,7 @@ class PlayedLife(Life):
                     life.join(n, at)
 
     def join(self, carrier: Message, at: datetime) -> None:
-        """What waits here for the same person on the same channel leaves within it, as the service's bundles do."""
+        """Bundle messages that wait here for the same person and channel into `carrier`, as the service does."""
         where = carrier.bundle, carrier.channel, carrier.address
         for n in [m for m in self.messages.values() if m.state == "pending"]:
             if (n.bundle, n.channel, n.address) == where:
@@ -215,7 +215,7 @@ class PlayedLife(Life):
         self._settled(at, n, settle(n, result, at, _JITTER))
 
     def _settled(self, at: datetime, before: Message, n: Message) -> None:
-        """The order hears of it where that can change anything; what waits is tried again."""
+        """Inform the order if that can change anything; schedule retries."""
         if n is before:
             return
         self.messages[n.id] = n

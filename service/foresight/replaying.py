@@ -1,7 +1,7 @@
-"""A recorded life, played again exactly as it was.
+"""Replays a recorded life exactly.
 
-The causes of an order say how long its timeline was before each of them; what leaves it as it is comes before the one
-thing that makes it longer. A timeline that ends otherwise than the ledger's was not wholly recorded.
+Each recorded cause has the length of the order's timeline before it; causes that leave the length unchanged come
+before the one that increases it. If the timeline ends up different from the ledger's, the record is incomplete.
 """
 
 from collections import defaultdict, deque
@@ -33,11 +33,11 @@ _STATES: Final = frozenset(get_args(State))
 
 
 class NotRecorded(Exception):
-    """The past cannot be played again: something that it was decided by is not there."""
+    """The history cannot be replayed, as a cause is missing."""
 
 
 class Step(Struct, frozen=True):
-    """One recorded thing: a cause, or an outcome of a message. `due`: when anything was due at that time."""
+    """One recorded step: a cause, or an outcome of a message. `due`: the times at which something was due before it."""
 
     at: datetime
     due: frozenset[datetime]
@@ -47,9 +47,9 @@ class Step(Struct, frozen=True):
 
 
 class WasLife(Life):
-    """An order as it was. `steps`: what happened to it, in order; `planned`: its messages as they were planned.
+    """An order as it was. `steps`: what happened, in sequence; `planned`: its messages as they were planned.
 
-    `together`: what it heard of several messages at one moment, which was one transaction.
+    `together`: outcomes of several messages at the same time, which were one transaction.
     """
 
     def __init__(self, workflow: Workflow, new_id: UUID) -> None:
@@ -66,7 +66,7 @@ class WasLife(Life):
 
 
 def as_it_was(past: Past, workflow_of: Callable[[str], Workflow]) -> WasLife:
-    """Play a recorded life; raises NotRecorded. `workflow_of`: the pack of this version."""
+    """Replay a recorded life; raises NotRecorded. `workflow_of`: the workflow of a pack version."""
     first = past.moved[0].was if past.moved else past.version
     life = WasLife(workflow_of(first), past.id)
     by_n: dict[int, list[_Item]] = defaultdict(list)
@@ -84,7 +84,7 @@ def as_it_was(past: Past, workflow_of: Callable[[str], Workflow]) -> WasLife:
             raise NotRecorded
         version = next((m.to for m in reversed(past.moved) if m.n <= n + 1), first)
         life.workflow = workflow_of(version)
-        # What leaves the timeline as it is comes before the one thing that does not.
+        # Causes that leave the timeline's length unchanged come before the one that does not.
         _play_group(life, deque(sorted(group, key=lambda i: (i.cause is not None, i.at))), unheard)
     for item in unheard.until(None):
         _hear(life, item)
@@ -101,21 +101,21 @@ class _Item(Struct, frozen=True):
 
 
 class _Unheard:
-    """News of messages that no order heard of, by message, each to come before what that message says next."""
+    """Outcomes of which the order was not informed, by message; each comes before the message's next outcome."""
 
     def __init__(self, past: Past) -> None:
         self._left = {m: deque(history[1:]) for m, history in past.messages.items()}
 
     def before(self, message: UUID, news: News) -> Iterator[_Item]:
-        """What this message said before."""
+        """The earlier outcomes of this message."""
         line = self._left[message]
         if not any(said is news for said in line):
-            return  # put off before, and heard then
+            return  # postponed, and applied since
         while (first := line.popleft()) is not news:
             yield _Item(first.at, message=message, news=first)
 
     def until(self, moment: datetime | None) -> Iterator[_Item]:
-        """What was said before that moment (None: all), as far as nobody waits for a line before it."""
+        """Outcomes before that time (None: all), unless an earlier one of the same message is missing."""
         found = []
         for message, line in self._left.items():
             while line and not line[0].n and (moment is None or line[0].at < moment):
@@ -125,7 +125,7 @@ class _Unheard:
 
 
 def _play_group(life: WasLife, group: deque[_Item], unheard: _Unheard) -> None:
-    """All that happened when the timeline was so long."""
+    """Replay everything with the same length of the timeline."""
     before, put_off = life.order.entries if life.order else 0, 0
     while group:
         item = group.popleft()
@@ -158,14 +158,14 @@ def _heard(life: WasLife, item: _Item, unheard: _Unheard) -> Cause:
 
 
 def _hear(life: WasLife, item: _Item) -> None:
-    """News that changed nothing but its message."""
+    """An outcome that changed only its message."""
     if item.message in life.messages and item.news is not None:
         life.messages[item.message] = after(life.messages[item.message], item.news)
         life.steps.append(Step(item.at, due_in(life.order), None, item.message, item.news))
 
 
 def after(n: Message, news: News) -> Message:
-    """The message as its history says that it was then."""
+    """The message after this line of its history."""
     if news.state not in _STATES:
         return n
     sent_at = n.sent_at or (news.at if news.state in MAY_HAVE_LEFT - {"unknown"} else None)
@@ -180,7 +180,7 @@ def after(n: Message, news: News) -> Message:
 
 
 def settled(life: Life, n: Message, news: News, together: Mapping[UUID, News]) -> MessageSettled:
-    """What the order heard of it; `together`: what was written with it of others."""
+    """The cause of which the order was informed; `together`: outcomes of other messages written with it."""
     siblings: tuple[Message, ...] = ()
     if n.state not in SENT_STATES:
         others = (m for m in life.siblings(n) if m.id != n.id)
@@ -189,7 +189,7 @@ def settled(life: Life, n: Message, news: News, together: Mapping[UUID, News]) -
 
 
 def due_in(order: Order | None) -> frozenset[datetime]:
-    """The moments at which something of this order is due."""
+    """The times at which something of this order is due."""
     if order is None:
         return frozenset()
     moments = [next_due(c) for c in order.clocks.values()] + [next_call(e) for e in order.escalations.values()]

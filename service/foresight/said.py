@@ -1,4 +1,4 @@
-"""Values of a pack in words, for people who compare two packs."""
+"""Describes values of a pack in words, for comparing two packs."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence, Set
 from datetime import time, timedelta
@@ -18,18 +18,18 @@ from service.domain.rungs import Rung
 from service.domain.workflow import Status
 from service.workflows.durations import in_words, length_in_words
 
-# So many characters of a value are shown where nobody has found better words for it.
+# The maximum length in characters of a value without a description of its own.
 _LONGEST: Final = 200
 _DAYS: Final = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _HOURS: Final = 24
-# So many days off are named, more are counted.
+# Up to this many days off are named, more are counted.
 _FEW: Final = 3
-# The path by which conditions ask how often the order entered the status that it is in.
+# The path for the number of visits to the current status.
 _COUNT: Final = "visits"
 
 
 def shown(value: Any) -> str:
-    """Any value of a pack, as short as possible."""
+    """Any value of a pack, briefly."""
     if value is None or value in ("", (), frozenset(), {}):
         return "nothing"
     if isinstance(value, bool):
@@ -58,7 +58,7 @@ def shown(value: Any) -> str:
 
 
 def _of_its_own(value: Any) -> str:
-    """What has words of its own; empty for all else."""
+    """The description of a value of a known type; empty for others."""
     match value:
         case Predicate() | All() | AnyOf() | Not():
             return condition_in_words(value)
@@ -169,7 +169,7 @@ def changed_fields(was: Struct, would: Struct, but: Set[str] = frozenset()) -> I
 
 
 def changes(what: str, was: Any, would: Any) -> Iterator[str]:
-    """What is other, one sentence for each thing that is: of values by name those that differ, and their fields."""
+    """A sentence for each difference; mappings are compared by key, and their values by field."""
     if isinstance(was, Mapping) and isinstance(would, Mapping):
         for key in dict.fromkeys([*was, *would]):
             if was.get(key) != would.get(key):

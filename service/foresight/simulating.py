@@ -1,7 +1,7 @@
-"""Invented orders of a pack, played in virtual time: what it would send, promise and break, before anybody lives by it.
+"""Simulates orders of a pack in virtual time: the messages, breaches and escalations to expect before it is used.
 
-Pure: no database, no provider, nothing sent. The same seed gives the same answer. What is assumed and not known stands
-in `Assumptions`, and whoever runs it can say otherwise.
+Pure: no database, no provider, nothing is sent. The same seed gives the same result. Assumptions about the real world
+are in `Assumptions`, and can be changed by the caller.
 """
 
 import random
@@ -34,25 +34,25 @@ from service.workflows.packs import Pack
 
 # A Monday.
 BEGIN: Final = datetime(2026, 1, 5, tzinfo=UTC)
-# So long after its last event an order is still looked at: follow-ups, promises that nobody ends.
+# How long an order is simulated after its last event, for follow-ups and clocks that nothing ends.
 AFTERWARDS: Final = timedelta(days=2)
-# Of so many first orders every address is brought to its one form; a simulator that writes these so writes all so.
+# For this many orders all addresses are normalised; if that changes none, the simulator's need no normalisation.
 LOOKED_AT: Final = 20
 _NOBODY: Final = "the simulation"
 _TAKEN: Final = Accepted(_NOBODY)
 _DELIVERED: Final = Receipt("delivered", "")
 _LOST: Final = Receipt("undelivered", "")
-# So many reasons why events were refused are told.
+# The number of rejection reasons that are reported.
 MOST_REASONS: Final = 20
-# Room for the ids of an order's parts.
+# Bits of an id for numbering an order's parts.
 _PARTS_BITS: Final = 8
 
 
 class Assumptions(Struct, frozen=True):
-    """What nobody knows beforehand, as shares and seconds.
+    """Assumed shares (0 to 1) and times (seconds).
 
-    `failing`: messages that are refused for good; `undelivered`: those that are taken and do not arrive, of channels
-    that say so; `delivered_after_s`: until a receipt comes; `acknowledged_after_s`: until a team takes a call.
+    `failing`: share of messages refused for good; `undelivered`: share of accepted messages that are not delivered, on
+    channels with receipts; `delivered_after_s`: until a receipt; `acknowledged_after_s`: until a team acknowledges.
     """
 
     failing: float = 0.01
@@ -63,18 +63,18 @@ class Assumptions(Struct, frozen=True):
 
 
 class RefusedCounted(Struct):
-    """Events that the pack would not take, by why."""
+    """Events rejected by the pack, by reason."""
 
     reason: str
     count: int
 
 
 class Simulated(Struct):
-    """What the invented orders came to.
+    """The result of a simulation.
 
-    `refused`: what the pack did not take of what its own `demo` says, most often first: most likely a mistake of it.
-    `events`: everything that happened: what publishers said, answers and receipts of providers, clocks that rang, calls
-    that were taken. `ladders`: by rung, what left and what was spared. `events_per_second`: of one core's time.
+    `refused`: events of the pack's own `demo` that it rejected, most frequent first, probably by a mistake in it.
+    `events`: everything that happened: publishers' events, provider results and receipts, due clocks, acknowledgements.
+    `ladders`: by rung, messages sent and spared. `events_per_second`: per second of one core's time.
     """
 
     orders: int
@@ -90,11 +90,11 @@ class Simulated(Struct):
 
 
 class NoDemo(Exception):
-    """The pack has no `demo` section to invent orders by."""
+    """The pack has no `demo` section to simulate orders from."""
 
 
 class _Provider:
-    """Takes what it is given, but for the assumed shares."""
+    """Accepts messages, except for the assumed shares."""
 
     def __init__(self, pack: Pack, assumed: Assumptions, chance: random.Random) -> None:
         self._assumed = assumed
@@ -124,9 +124,9 @@ def simulate(
     assumed: Assumptions | None = None,
     begin: datetime = BEGIN,
 ) -> Simulated:
-    """Play so many orders, which begin evenly over so many days from `begin`; raises NoDemo."""
+    """Simulate this many orders, which begin evenly over `days` from `begin`; raises NoDemo."""
     if not pack.workflow.demo.get("scenarios"):
-        raise NoDemo(f"{pack.workflow.name} has no `demo` section with scenarios: no orders can be invented by it")
+        raise NoDemo(f"{pack.workflow.name} has no `demo` section with scenarios, from which orders could be simulated")
     began = time.process_time()
     tally = Tally(pack, prices or Prices(), brand)
     lives = _Lives(pack, seed, assumed or Assumptions())
@@ -149,7 +149,7 @@ def simulate(
 
 
 class _InventedLife(PlayedLife):
-    """Somebody takes each call after a while."""
+    """A life in which somebody acknowledges each escalation after a while."""
 
     def __init__(self, workflow: Workflow, new_id: UUID, provider: _Provider, taken_after: timedelta) -> None:
         super().__init__(workflow, new_id, provider)
@@ -168,7 +168,7 @@ class _InventedLife(PlayedLife):
 
 
 def _play_until(lives: Sequence[PlayedLife], moment: datetime) -> None:
-    """Let everything happen in them that is due by then, in due order: their messages may leave together."""
+    """Run everything that is due in these lives until then, in sequence, as their messages may be bundled."""
     if len(lives) == 1:
         lives[0].play_until(moment)
         return
@@ -181,7 +181,7 @@ def _play_until(lives: Sequence[PlayedLife], moment: datetime) -> None:
 
 
 class _Lives:
-    """Plays one order after the other."""
+    """Simulates one order after the other."""
 
     def __init__(self, pack: Pack, seed: int, assumed: Assumptions) -> None:
         self._workflow = pack.workflow
@@ -193,7 +193,7 @@ class _Lives:
         self.refused: Counter[str] = Counter()
 
     def play(self, number: int, start: datetime) -> list[PlayedLife]:
-        """One order with its parts, from its beginning to `AFTERWARDS`; the whole comes first."""
+        """One order with its parts, until `AFTERWARDS` after its last event; the whole comes first."""
         lives: dict[str, _InventedLife] = {}
         at = start
         taken: set[str] = set()
@@ -221,7 +221,7 @@ class _Lives:
         return _InventedLife(self._workflow, new_id, self._provider, self._taken_after)
 
     def _decide(self, life: _InventedLife, cause: EventReceived, lives: Mapping[str, _InventedLife]) -> None:
-        """As intake does: what changes where a part stands is a cause for its whole. Raises Rejection."""
+        """Like intake: a part's change is a cause for its whole. Raises Rejection."""
         before, decision = life.order, life.decision(cause)
         parent = decision.order.parent
         whole = lives.get(parent.reference) if parent else None
@@ -235,7 +235,7 @@ class _Lives:
             whole.keep(both.whole.decision)
 
     def _event(self, life: PlayedLife, number: int, invented: Invented) -> Event:
-        """As intake makes it of what a publisher sends."""
+        """The event as intake decodes it."""
         kind = invented.type
         data: EventData = msgspec.convert(invented.data, DATA_TYPES[kind])
         event = Event(invented.id, "/simulator", kind, invented.order_id, invented.time, data)

@@ -19,7 +19,7 @@ _Place = tuple[str, int, str]
 
 
 class RungCounted(Struct):
-    """One channel of a rung: how many messages left by it, how many were spared, and what those would have cost."""
+    """One channel of a rung: messages sent, messages spared, and what those would have cost."""
 
     notice: str
     rung: int
@@ -30,7 +30,7 @@ class RungCounted(Struct):
 
 
 class Sparing:
-    """Adds up what ladders of one pack save."""
+    """Sums up what the ladders of one pack spare."""
 
     def __init__(self, pack: Pack, prices: Prices, brand: str) -> None:
         self._pack = pack
@@ -44,7 +44,7 @@ class Sparing:
         self._parts: dict[tuple[str, str, str], int] = {}
 
     def add(self, life: Life) -> None:
-        """Count one order's life."""
+        """Add one order's life."""
         order = life.order
         ladders = self._rungs.get(order.brand, self._rungs[""]) if order else {}
         if order is None or not ladders:
@@ -59,7 +59,7 @@ class Sparing:
             self._spare(life.notices[told[0].notice_id], order, told, ladders[told[0].notice])
 
     def _spare(self, notice: PlannedNotice, order: Order, told: Sequence[Message], rungs: Sequence[Rung]) -> None:
-        """What would have left by the rungs after the last that went."""
+        """Count what the rungs after the last one used would have sent."""
         last, first = max(n.rung for n in told), told[0]
         people = order.people(first.audience)[first.person : first.person + 1]
         for number, rung in enumerate(rungs[last:], last + 1):
@@ -73,7 +73,7 @@ class Sparing:
                         self.amount[place] += self._prices.of(channel, address, parts)
 
     def _parts_of(self, notice: PlannedNotice, n: Message) -> int:
-        """As many as the first of its notice, channel and language has."""
+        """The number of parts, taken from the first message of its notice, channel and language."""
         key = n.notice, n.channel, n.locale
         if key not in self._parts:
             self._parts[key] = segments_of(self._pack, notice, n, self._brand)
@@ -81,7 +81,7 @@ class Sparing:
 
     @property
     def rungs(self) -> list[RungCounted]:
-        """By notice, rung and channel."""
+        """The counts by notice, rung and channel."""
         places = sorted(self._left.keys() | self._spared.keys())
         return [RungCounted(*p, self._left[p], self._spared[p], self._prices.cost(self.amount[p])) for p in places]
 

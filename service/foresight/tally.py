@@ -1,4 +1,4 @@
-"""What lives come to, counted: messages and their cost, promises, and when which team is called."""
+"""Counts the results of lives: messages with their cost, promises, and escalations by hour."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -16,12 +16,12 @@ from service.foresight.wording import segments_of
 from service.prices import Cost, Prices
 from service.workflows.packs import Pack
 
-# Of one notice on one channel in one language so many are written out; the others have as many segments on average.
+# For each notice, channel and language so many texts are rendered; the others count with the average of segments.
 SAMPLED: Final = 20
 
 
 class MessagesCounted(Struct):
-    """Messages of one notice, channel and locale; `segments`: parts that are paid for."""
+    """Messages of one notice, channel and locale; `segments`: billed parts."""
 
     notice: str
     channel: str
@@ -32,14 +32,14 @@ class MessagesCounted(Struct):
 
 
 class Messages(Struct):
-    """All messages that left."""
+    """All messages that were sent."""
 
     total: int
     by: list[MessagesCounted]
 
 
 class PromiseCounted(Struct):
-    """How often a promise was kept, and how often broken."""
+    """How often a promise was kept and breached."""
 
     clock: str
     kept: int
@@ -47,7 +47,7 @@ class PromiseCounted(Struct):
 
 
 class EscalationsCounted(Struct):
-    """Escalations that were opened in one hour of the day, in the team's own time."""
+    """Escalations opened in one hour of the day, in the team's time zone."""
 
     team: str
     reason: str
@@ -56,7 +56,7 @@ class EscalationsCounted(Struct):
 
 
 class Spread(Struct):
-    """Messages that one person gets of one order: half of them at most `p50`, all but one in a hundred `p99`."""
+    """The number of messages that one person gets about one order: median, 99th percentile and maximum."""
 
     p50: int
     p99: int
@@ -72,10 +72,10 @@ class _Group:
 
 
 class Tally:
-    """Adds up lives under one pack.
+    """Sums up lives under one pack.
 
-    `sparing`: what its ladders save. `kept` and `broken` are promises by name; `calls` what was opened, by team, reason
-    and hour of the team's day.
+    `sparing`: what its ladders spare. `kept` and `broken`: promises by name; `calls`: escalations by team, reason and
+    hour of the team's day.
     """
 
     def __init__(self, pack: Pack, prices: Prices, brand: str) -> None:
@@ -90,7 +90,7 @@ class Tally:
         self.sparing = Sparing(pack, prices, brand)
 
     def add(self, *lives: Life) -> None:
-        """Count one order's life, with those of its parts: a person gets the messages of all of them."""
+        """Add one order's life, with those of its parts, as a person gets the messages of all of them."""
         told: Counter[tuple[str, int]] = Counter()
         for life in lives:
             self._add(life, told)
@@ -127,7 +127,7 @@ class Tally:
 
     @property
     def messages(self) -> Messages:
-        """What left, by notice, channel and locale."""
+        """Messages sent, by notice, channel and locale."""
         by = []
         for (notice, channel, locale), g in sorted(self._groups.items()):
             segments = round(g.count * g.segments / g.sampled)
@@ -137,29 +137,29 @@ class Tally:
 
     @property
     def amount(self) -> Decimal:
-        """What all messages cost, in the prices' currency."""
+        """The cost of all messages, in the currency of the prices."""
         return sum((g.price * g.segments / g.sampled for g in self._groups.values()), Decimal(0))
 
     @property
     def promises(self) -> list[PromiseCounted]:
-        """Of every promise that the pack makes."""
+        """Every promise of the pack."""
         specs = self._pack.workflow.clocks.values()
         names = [spec.name for spec in specs if KINDS[spec.kind].is_promise]
         return [PromiseCounted(name, self.kept[name], self.broken[name]) for name in names]
 
     @property
     def escalations(self) -> list[EscalationsCounted]:
-        """Which team is called for what, and when in its day."""
+        """Escalations by team, reason and hour of day."""
         return [EscalationsCounted(*key, count) for key, count in sorted(self.calls.items())]
 
     @property
     def per_customer(self) -> Spread:
-        """How many messages a person gets of one order."""
+        """The number of messages per person and order."""
         return Spread(_at(self._per_person, 0.5), _at(self._per_person, 0.99), max(self._per_person, default=0))
 
 
 def _at(counts: Counter[int], share: float) -> int:
-    """The smallest number that this share of all does not exceed."""
+    """The smallest value that is at least as large as this share of all."""
     wanted, seen = share * counts.total(), 0
     for value in sorted(counts):
         seen += counts[value]
@@ -169,7 +169,7 @@ def _at(counts: Counter[int], share: float) -> int:
 
 
 def by_hour(escalations: Iterable[EscalationsCounted]) -> dict[str, list[int]]:
-    """By team, how often it is called in each hour of its day."""
+    """By team, the number of escalations in each hour of the day."""
     hours: dict[str, list[int]] = {}
     for e in escalations:
         hours.setdefault(e.team, [0] * 24)[e.hour] += e.count

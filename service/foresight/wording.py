@@ -1,4 +1,4 @@
-"""The texts of simulated messages: as their readers would see them, codes masked."""
+"""The texts of simulated messages, as readers would see them; codes are masked."""
 
 from typing import Final
 
@@ -10,12 +10,12 @@ from service.workflows.templates import UNRENDERABLE
 from service.workflows.values import MASK, Links
 from service.workflows.wording import worded
 
-# As long as a tracking link is.
+# As long as a real tracking link.
 LINKS: Final = Links("https://track.example/t/" + "x" * 30)
 
 
 def words_of(pack: Pack, notice: PlannedNotice, n: Message, brand: str) -> Rendered:
-    """What this message says; empty where the pack cannot say it, as such a message is not sent."""
+    """The text of this message; empty if it cannot be rendered, as such a message is not sent."""
     secret = MASK if notice.secret else None
     try:
         return worded(pack, n, notice.context, notice.at, brand=brand, links=LINKS, secret=secret)
@@ -24,7 +24,7 @@ def words_of(pack: Pack, notice: PlannedNotice, n: Message, brand: str) -> Rende
 
 
 def segments_of(pack: Pack, notice: PlannedNotice, n: Message, brand: str) -> int:
-    """The number of parts that it is billed as: segments of an SMS, 1 for anything else."""
+    """The number of billed parts: the segments of an SMS, 1 for other channels."""
     medium = medium_of(n.channel)
     if type(medium).parts is Medium.parts:
         return 1

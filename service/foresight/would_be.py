@@ -1,8 +1,8 @@
-"""A recorded life as it would be under another pack.
+"""A recorded life under another pack.
 
-It is decided by the same causes. What was due in both is noticed when it was noticed; what is due only in the new one
-is noticed at once. A message that was planned at the same moment is answered as it was then; what is new is answered
-as its reader's messages were, else it is taken.
+It is decided by the same causes. Clocks due in both are processed when they were; those due only in the new life are
+processed at once. A message planned at the same time gets its recorded result; a new one gets the result of the same
+reader's other messages, or else is accepted.
 """
 
 from collections import defaultdict, deque
@@ -23,12 +23,12 @@ from service.foresight.life import Life, PlayedLife, ProviderAnswer
 from service.foresight.replaying import WasLife, after, due_in, settled
 from service.ledger.orders.past import News
 
-# Of a message like none that was sent, on a channel that gives receipts.
+# The receipt's delay for a message that resembles none sent.
 _RECEIPT_AFTER: Final = timedelta(seconds=5)
 
 
 class WouldLife(PlayedLife):
-    """The same order under another pack. `refused`: events that this pack would not take, and why."""
+    """The same order under another pack. `refused`: events that this pack rejects, with the reasons."""
 
     def __init__(self, workflow: Workflow, was: WasLife) -> None:
         assert was.order is not None
@@ -47,7 +47,7 @@ class WouldLife(PlayedLife):
         return n.notice, n.channel, n.address, n.audience, n.person, n.not_before, at
 
     def _plan(self, n: Message) -> None:
-        """A message that was planned at the same moment before gets the recorded result; others a simulated one."""
+        """A message that was also planned in the recorded life gets the recorded result; others a simulated one."""
         if n.state == "pending" and (twins := self._free.get(self._key(self, n))):
             self._twins[twins.popleft().id] = n.id
         else:
@@ -63,7 +63,7 @@ class WouldLife(PlayedLife):
         )
 
     def play(self, until: datetime) -> None:
-        """From its beginning to that moment."""
+        """From its beginning until then."""
         for step in self._was.steps:
             self._play_own(step.at, step.due)
             if step.cause is not None:
@@ -74,7 +74,7 @@ class WouldLife(PlayedLife):
         self._play_own(until, due_in(self._was.order))
 
     def _play_own(self, moment: datetime, shared: frozenset[datetime]) -> None:
-        """What happens by then in this life alone; calls that are only repeated are left out."""
+        """Process what is due until then in this life only; repeated calls are left out."""
         while True:
             first = self._ahead[0][0] if self._ahead else None
             wake = self._own_due(shared)
@@ -106,7 +106,7 @@ class WouldLife(PlayedLife):
             self.refused.append((cause.at, rejection.reason))
 
     def _mapped(self, cause: HandleEscalation) -> HandleEscalation | None:
-        """The same act on this life's escalation of the same team and reason; None where it has none."""
+        """The same act on this life's escalation of the same team and reason; None if there is none."""
         acted_on = next((c.escalation for c in self._was.calls if c.escalation.id == cause.escalation_id), None)
         if acted_on is None or self.order is None:
             return None
@@ -119,7 +119,7 @@ class WouldLife(PlayedLife):
         return replace(cause, escalation_id=like[-1].id, settled=like[-1])
 
     def _resent(self, cause: ResendMessages) -> ResendMessages:
-        """The same act on this life's messages: those of the same notice to the same reader."""
+        """The same act on this life's corresponding messages, of the same notice to the same reader."""
         pairs = [(m, here) for m in cause.messages if (here := self._like(m)) is not None]
         if len(pairs) == len(cause.messages) and all(m.id == here.id for m, here in pairs):
             return cause
@@ -149,7 +149,7 @@ class WouldLife(PlayedLife):
 
 
 class _AsThen:
-    """Answers new messages as the same reader's were answered."""
+    """Answers new messages like the same reader's recorded ones."""
 
     def __init__(self, was: WasLife) -> None:
         self._was = was

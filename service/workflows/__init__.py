@@ -1,1 +1,1 @@
-"""Workflow packs: YAML and templates, read, checked and turned into the domain's model."""
+"""Workflow packs: reads YAML and templates, checks them and builds the domain's model."""

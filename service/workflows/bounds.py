@@ -1,8 +1,8 @@
 """Bounds on templates: rendering ends soon and in little memory, whatever a template contains.
 
-Jinja's sandbox keeps templates from the host, but not from its time and memory: `{{ 'a' * 10**9 }}`, a loop in a loop
-in a loop, a text that doubles itself thirty times. So operators and filters that make something big out of something
-small are looked at before they run, and loops, calls and output are counted for each message.
+Jinja's sandbox protects the host's data, but not its time and memory: `{{ 'a' * 10**9 }}`, nested loops, a text that
+doubles itself thirty times. So operators and filters that can make large results are checked before they run, and
+loops, calls and output are counted for each message.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -33,7 +33,7 @@ UNBOUNDED_METHODS: Final = frozenset(
 
 
 class _Budget:
-    """What one rendering may still use, and the direction of its text (`ltr`, `rtl`; empty: nothing is isolated)."""
+    """The remaining budget of one rendering, and its text's direction (`ltr`, `rtl`; empty: nothing is isolated)."""
 
     def __init__(self, direction: str) -> None:
         self.direction = direction
@@ -64,7 +64,7 @@ _until: ContextVar[float | None] = ContextVar("template_until", default=None)
 
 @contextmanager
 def within_time(seconds: float) -> Iterator[None]:
-    """All that is rendered inside shares so much of this thread's time at work; more raises jinja2's SecurityError."""
+    """Limits the thread's CPU time for everything rendered inside; exceeding it raises jinja2's SecurityError."""
     token = _until.set(thread_time() + seconds)
     try:
         yield
@@ -121,7 +121,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
 
     def _parse(self, source: str, name: str | None, filename: str | None) -> nodes.Template:
         tree = super()._parse(source, name, filename)
-        # One walk for all, as walking takes longer than what is done on the way.
+        # One walk for all checks, as walking takes longer than the checks.
         outputs: list[nodes.Output] = []
         for node in list(tree.find_all((nodes.For, nodes.Concat, nodes.Output))):
             if isinstance(node, nodes.For):
@@ -205,7 +205,7 @@ def _said(value: Any) -> Any:
     """Finalize the value of each `{{ }}`."""
     budget = _budget.get()
     direction = budget.direction if budget is not None else ""
-    # The usual case: nothing in it is in the other direction.
+    # The usual case: nothing in the other direction.
     if direction and not (direction == "ltr" and type(value) is str and value.isascii()):
         value = isolated(value, direction)
     return _counted(value)
@@ -217,7 +217,7 @@ def _counted(value: Any) -> Any:
     return value
 
 
-# That they want the context keeps Jinja from running them while it compiles, when there is no budget.
+# With `pass_context` Jinja does not evaluate them while compiling, when there is no budget.
 @pass_context
 def _turns(_context: Context, values: Iterable[Any]) -> Iterator[Any]:
     budget = _budget.get()
@@ -229,7 +229,7 @@ def _turns(_context: Context, values: Iterable[Any]) -> Iterator[Any]:
 
 @pass_context
 def _text(_context: Context, value: Any) -> Any:
-    """An operand of `~`."""
+    """Count an operand of `~`."""
     _counted(value)
     return value
 
@@ -267,7 +267,7 @@ def _bounded_round(round_: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _timed(made: Callable[..., Any]) -> Callable[..., Any]:
-    """A filter of Jinja's that checks the time limit first, as some iterate over long lists."""
+    """Wraps a filter of Jinja's to check the time limit first, as some iterate over long lists."""
 
     @wraps(made)
     def timed(*args: Any, **kwargs: Any) -> Any:
@@ -279,6 +279,6 @@ def _timed(made: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _passing_like(original: Callable[..., Any], ours: Callable[..., Any]) -> Callable[..., Any]:
-    """Jinja marks filters that want its own argument first by an attribute."""
+    """Copy Jinja's mark of filters that take a context as first argument."""
     ours.jinja_pass_arg = original.jinja_pass_arg  # type: ignore[attr-defined]
     return ours

@@ -1,4 +1,4 @@
-"""From a pack's `acts` to the domain's."""
+"""Builds the domain's acts from a pack's `acts`."""
 
 from collections.abc import Iterator
 

@@ -25,7 +25,7 @@ from service.workflows.schema_times import (
 )
 
 _WEEKDAYS: Final[tuple[Weekday, ...]] = ("mon", "tue", "wed", "thu", "fri", "sat", "sun")
-# A longer length in an order's data is a mistake, and a calendar does not count beyond its `reach`.
+# A longer length in an order's data is a mistake; a calendar does not count beyond its `reach`.
 _MOST: Final = timedelta(days=3660)
 _MOST_WORKING_DAYS: Final = 1000
 _YEARS_AHEAD: Final = 6
@@ -73,18 +73,18 @@ def _minute(text: str) -> int:
 
 
 def quiet(yaml: QuietYaml | None) -> QuietHours | None:
-    """Quiet hours."""
+    """The domain's quiet hours; None if there are none."""
     return QuietHours(local_time(yaml.start), local_time(yaml.end.replace("24:00", "00:00"))) if yaml else None
 
 
 def clocks(yaml: WorkflowYaml, scope: ConditionScope) -> dict[str, ClockSpec]:
-    """Every promise of the pack, and every plan of its follow-ups, by name."""
+    """Every clock and follow-up of the pack, by name."""
     promises = {n: clock(n, c, yaml, scope) for n, c in yaml.clocks.items()}
     return promises | {n: follow_up(n, f, yaml, scope) for n, f in yaml.follow_ups.items()}
 
 
 def reports(yaml: WorkflowYaml) -> dict[str, Report]:
-    """The reports that the pack asks for, by name."""
+    """The reports of the pack, by name."""
     return {
         n: Report(n, r.title, frozenset(r.in_), r.stuck_for, r.open_only, tuple(r.every), r.at)
         for n, r in yaml.reports.items()
@@ -151,7 +151,7 @@ def _calendars(yaml: ClockYaml | FollowUpYaml, pack: WorkflowYaml) -> tuple[Cale
 
 
 def plain_length(length: timedelta | WorkingTime, keeps: Calendar | None) -> timedelta:
-    """Working time as time of its calendar."""
+    """A duration, or working time converted by its calendar."""
     if isinstance(length, timedelta):
         return length
     day = keeps.day_length if keeps else timedelta(days=1)
@@ -159,7 +159,7 @@ def plain_length(length: timedelta | WorkingTime, keeps: Calendar | None) -> tim
 
 
 def _usual(length: timedelta | WorkingTime | LengthFromYaml, keeps: Calendar | None) -> timedelta:
-    """The length where the order's data has none."""
+    """The length if the order's data has none."""
     if isinstance(length, LengthFromYaml):
         return plain_length(length.else_, keeps) if length.else_ is not None else timedelta(0)
     return plain_length(length, keeps)
@@ -193,7 +193,7 @@ def counts_working_time(length: timedelta | WorkingTime | LengthFromYaml) -> boo
 
 
 def counts_working_days(length: timedelta | WorkingTime | LengthFromYaml | None) -> bool:
-    """Whether it is a number of working days of one length; those that data says are as long as their calendar's."""
+    """Whether it is a fixed number of working days, all of the same length."""
     return isinstance(length, WorkingTime) and bool(length.days)
 
 

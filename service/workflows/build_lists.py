@@ -1,4 +1,4 @@
-"""From a pack's `lists` to the domain's."""
+"""Builds the domain's lists from a pack's `lists`."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""From a pack's `parties` to the domain's."""
+"""Builds the domain's parties from a pack's `parties`."""
 
 from collections.abc import Iterator
 

@@ -1,4 +1,4 @@
-"""From a pack's `parts` to the domain's."""
+"""Builds the domain's part rules from a pack's `parts`."""
 
 from service.domain.parts import RESERVED, PartRule, PartRules
 from service.workflows.conditions import ConditionScope, condition
@@ -20,7 +20,7 @@ def of(yaml: WorkflowYaml) -> frozenset[str]:
 
 
 def names_of_parts(yaml: WorkflowYaml) -> tuple[str, ...] | None:
-    """The names that may follow `parts.` in a path; None where they are another pack's."""
+    """The names that may follow `parts.` in a path; None if they are another pack's."""
     if yaml.parts is None:
         return ()
     return (*yaml.statuses, *yaml.stages, *RESERVED) if of(yaml) == {yaml.workflow} else None

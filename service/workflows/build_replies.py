@@ -1,4 +1,4 @@
-"""From a pack's `replies` and `faqs` to the domain's; and the notice for agents' own answers."""
+"""Builds the domain's replies from a pack's `replies` and `faqs`, and the notice for agents' answers."""
 
 from collections.abc import Iterator
 from typing import Final
@@ -84,7 +84,7 @@ def tracking(yaml: TrackingYaml) -> TrackingRules:
 
 
 def faq(yaml: FaqYaml, locale: str) -> Faq:
-    """A usual question; what is said in several languages is said in the pack's first where nobody asks for another."""
+    """A frequent question; a text in several languages defaults to the pack's first one."""
     says = yaml.say if isinstance(yaml.say, dict) else {locale: yaml.say}
     first = says.get(locale) or next(iter(says.values()), "")
     return Faq(yaml.question, frozenset(yaml.in_), tuple(yaml.check), tuple(yaml.do), first, says)

@@ -1,10 +1,10 @@
-"""A cache of compiled templates by their text: in the process, and in a folder of this user for the next one.
+"""Caches compiled templates by their text, in memory and in a folder of this user for later processes.
 
-The same text is compiled once wherever it stands, as in copies of a pack; what is run says where it was loaded from.
+The same text is compiled once, even in several copies of a pack; tracebacks name the file it was loaded from.
 
-Compiling is most of what loading packs costs (0.9 ms a template, where reading what was compiled takes 0.02). The
-folder is Jinja's own choice below the system's temporary one; Jinja refuses it unless it is ours alone (its `bccache`,
-"unsafe directory"). Where there is none, as on a read-only system, templates are compiled anew after each start.
+Compiling is most of the cost of loading packs (0.9 ms a template; loading bytecode takes 0.02). Jinja chooses the
+folder, below the system's temporary one, and refuses it unless it belongs to this user alone (its `bccache`,
+"unsafe directory"). Without one, as on a read-only system, templates are compiled after each start.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ import jinja2
 from jinja2 import Environment
 from jinja2.bccache import Bucket, BytecodeCache, FileSystemBytecodeCache, bc_magic
 
-# The most in memory, and in the folder, where the older half of the files is deleted beyond that.
+# The maximum number in memory and in the folder; beyond it the older half of the files is deleted.
 MOST_KEPT: Final = 10_000
 
 _Key = tuple[str, str, str]
@@ -28,7 +28,7 @@ _kept: OrderedDict[_Key, CodeType] = OrderedDict()
 
 
 class CompiledTemplates(BytecodeCache):
-    """For environments of one kind, in which the same text compiles to the same code.
+    """For environments in which the same text compiles to the same code.
 
     `kind`: what else the code depends on, such as escaping; `made_by`: modules of ours that affect compilation.
     """
@@ -44,7 +44,7 @@ class CompiledTemplates(BytecodeCache):
             self._folder = None
 
     def get_bucket(self, environment: Environment, name: str, filename: str | None, source: str) -> Bucket:
-        """What is known of this text under this name, as if it had been compiled from `filename`."""
+        """The cache entry of this text and name, as if compiled from `filename`."""
         checksum = self.get_source_checksum(source)
         bucket = Bucket(environment, self.get_cache_key(name, checksum), checksum)
         self.load_bytecode(bucket)
@@ -76,7 +76,7 @@ class CompiledTemplates(BytecodeCache):
             self._folder = None  # the disk is full or read-only
 
     def is_at_hand(self, name: str, text: str) -> bool:
-        """Whether the bytecode of this template is kept, in memory or on disk; does not load it."""
+        """Whether the bytecode of this template is cached, in memory or on disk; does not load it."""
         checksum = self.get_source_checksum(text)
         key = self.get_cache_key(name, checksum)
         if (self._kind, key, checksum) in _kept:

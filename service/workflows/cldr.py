@@ -96,7 +96,7 @@ def forms(locale: str, *, ordinal: bool = False) -> tuple[str, ...]:
 
 
 def rare(locale: str, *, ordinal: bool = False) -> tuple[str, ...]:
-    """Forms that it may have besides: Spanish `many`, for whole millions."""
+    """Further forms that are optional, such as Spanish `many` for whole millions."""
     tags: frozenset[str] = rule(writing(locale), ordinal=ordinal).tags
     return tuple(sorted(tags - set(forms(locale, ordinal=ordinal)), key=_in_order))
 

@@ -1,6 +1,6 @@
-"""From a pack's `when:` to a condition, typed by the pack's declarations; an impossible test raises ValueError.
+"""Builds conditions from a pack's `when:`, typed by the pack's declarations; an impossible test raises ValueError.
 
-A condition that compares incomparable values would never hold, without anybody noticing.
+Otherwise a condition that compares incomparable values would silently never hold.
 """
 
 import difflib
@@ -97,7 +97,7 @@ def problems(yaml: WhenYaml, scope: ConditionScope, path: YamlPath) -> Iterator[
 
 
 def _asked(yaml: WhenYaml) -> Iterator[str]:
-    """The keys that make tests; `path` where the value itself is tested."""
+    """The keys that are tests; `path` if the value itself is tested."""
     asked = [key for key in (*_OPS, "known") if getattr(yaml, key) not in (None, [])]
     yield from asked
     if yaml.path is not None and not asked:
@@ -214,7 +214,7 @@ def _operand(path: str, op: Op, kind: AttributeType, given: Any, scope: Conditio
 def _length(path: str, text: str) -> timedelta:
     length: timedelta = parse_duration(text)
     if length <= timedelta(0):
-        raise ValueError(f"{path}: a change by {text!r} is no change")
+        raise ValueError(f"{path}: a change by {text!r} is not a change")
     return length
 
 

@@ -11,7 +11,7 @@ from service.domain.promises import ClockSpec
 
 
 def parse_duration(text: Any) -> Any:
-    """`1h 30m` to a timedelta; raises ValueError that shows how to write one."""
+    """Parse `1h 30m`; raises ValueError that shows the format."""
     return text if isinstance(text, timedelta) else duration(str(text))
 
 
@@ -19,7 +19,7 @@ _WORKING = re.compile(r"^(\d+(?:\.\d+)?)\s*working\s+(day|days|hour|hours|h)$")
 
 
 class WorkingTime(NamedTuple):
-    """Working time; a working day is as long as the clock's calendar has it."""
+    """Working time; the length of a working day is that of the clock's calendar."""
 
     days: float = 0.0
     hours: float = 0.0
@@ -55,7 +55,7 @@ def in_words(length: timedelta | WorkingTime) -> str:
 
 
 def length_in_words(spec: ClockSpec) -> str:
-    """The length in words; where it comes from the order's data, with the value's path."""
+    """A clock's length in words; if it comes from the order's data, with the value's path."""
     rule = spec.length_from
     if rule is None:
         return in_words(spec.within)

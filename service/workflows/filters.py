@@ -31,7 +31,7 @@ _ALL_INDIAN: Final = "INR"
 _PLACES: Final = 3
 # Precision for the largest JSON number and its decimal places; Python's default of 28 raises an error.
 _ALL_DIGITS: Final = DecimalContext(prec=400)
-# English without a country is international.
+# English without a country is formatted internationally.
 NO_COUNTRYS: Final = "en"
 
 
@@ -68,7 +68,7 @@ def clock(value: datetime, locale: Locale) -> str:
 
 
 def moment(value: datetime, locale: Locale) -> str:
-    """A day and its time."""
+    """A day with its time."""
     together = str(locale.datetime_formats["medium"])
     return together.replace("{1}", day(value, locale)).replace("{0}", clock(value, locale))
 
@@ -86,7 +86,7 @@ def _date(context: Context, value: date) -> str:
 
 @pass_context
 def _moment(context: Context, value: date) -> str:
-    """A day and its time; a day alone where no time is known."""
+    """A day with its time; only the day if there is no time."""
     if isinstance(value, datetime):
         return moment(value.astimezone(_zone(context)), _writing(context))
     return day(value, _writing(context))
@@ -127,7 +127,7 @@ def _ordinal(context: Context, value: Any, **forms: str) -> str:
 
 def _counted(context: Context, value: Any, forms: Mapping[str, str], *, ordinal: bool) -> str:
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise TypeError(f"a form for {type(value).__name__}, which is no number")
+        raise TypeError(f"a form for {type(value).__name__}, which is not a number")
     number = _as_written(value)
     locale = _writing(context)
     chosen = forms.get(cldr.rule(locale, ordinal=ordinal)(number)) or forms.get("other")
@@ -157,7 +157,7 @@ def _choose(value: object, **forms: str) -> str:
 
 
 def _paragraphs(text: str) -> Markup:
-    """Blank-line separated text as HTML paragraphs."""
+    """Text with blank lines as HTML paragraphs."""
     parts = [p.strip() for p in re.split(r"\n\s*\n", str(escape(text)).strip()) if p.strip()]
     return Markup("").join(Markup("<p>{}</p>\n").format(Markup(p)) for p in parts)  # noqa: S704 - escaped above
 

@@ -6,10 +6,10 @@ _TAG = re.compile(r"\{%.*?%\}|\{#.*?#\}", re.DOTALL)
 
 
 def keep_line_ends(source: str) -> str:
-    """`source` in which a line's end after a tag is kept, unless the line holds nothing but tags.
+    """`source` changed so that a line end after a tag is kept, unless the line contains only tags.
 
-    Jinja's `trim_blocks` takes the line's end after every tag, so that `{% endif %}` at the end of a line of text would
-    glue the next line to it; its `+%}` keeps it. The numbers of lines stay.
+    Jinja's `trim_blocks` removes the line end after every tag, so that `{% endif %}` at the end of a line of text would
+    join the next line to it; its `+%}` keeps it. Line numbers do not change.
     """
     done, at = [], 0
     for tag in _TAG.finditer(source):

@@ -37,7 +37,7 @@ def check(source: Source) -> Iterator[Finding]:
 
 
 def _reach(source: Source) -> Iterator[Finding]:
-    """A calendar with few hours counts only some years ahead."""
+    """Lengths beyond the `reach` of a calendar with few hours."""
     y = source.yaml
     said: list[tuple[YamlPath, ClockYaml | FollowUpYaml, list[LengthOrFrom]]] = [
         (("clocks", n, "within"), c, [c.within, *(v.within for v in c.variants), *_warning(c)])

@@ -40,7 +40,7 @@ def check(source: Source) -> Iterator[Finding]:
 
 
 def _asked(source: Source) -> Iterator[Finding]:
-    """What is asked of parts outside of conditions."""
+    """Unknown names of parts' statuses and stages, outside of conditions."""
     y, known = source.yaml, names_of_parts(source.yaml)
     asked: list[tuple[YamlPath, str]] = [
         (("notices", name, "on_change", "path"), path)
@@ -57,7 +57,7 @@ def _asked(source: Source) -> Iterator[Finding]:
 
 
 def _expected(source: Source) -> Iterator[Finding]:
-    """Of what is no number, nobody could tell how many parts there will be: those that are known would be all."""
+    """An `expected` that is not a number: it would be unknown how many parts there will be."""
     y = source.yaml
     if y.parts is None or y.parts.expected is None:
         return
@@ -105,7 +105,7 @@ def _names(
 
 
 def _statuses_of(workflows: Iterable[WorkflowYaml]) -> dict[str, frozenset[str]]:
-    """By name of a status or stage, the statuses that it stands for."""
+    """By name of a status or stage, the statuses that it means."""
     found: dict[str, frozenset[str]] = {}
     for y in workflows:
         for name, status in y.statuses.items():
@@ -115,7 +115,7 @@ def _statuses_of(workflows: Iterable[WorkflowYaml]) -> dict[str, frozenset[str]]
 
 
 def _follows(first: PartRuleYaml, later: PartRuleYaml, named: Mapping[str, frozenset[str]]) -> bool:
-    """Whether `first` holds of all parts of which `later` does."""
+    """Whether `first` holds whenever `later` does."""
 
     def meant(rule: PartRuleYaml, key: str) -> frozenset[str]:
         return frozenset[str]().union(*(named.get(n, frozenset((n,))) for n in getattr(rule, key)))

@@ -11,7 +11,7 @@ _CALLS: Final = ("levels", "remind_every")
 
 
 def differences(sources: Sequence[Source]) -> list[Finding]:
-    """Where a pack says something else of a team than one before it."""
+    """Differences between a pack's declaration of a team and an earlier pack's."""
     first: dict[tuple[str, str], tuple[Source, object]] = {}
     problems = []
     for source in sources:
@@ -27,7 +27,7 @@ def differences(sources: Sequence[Source]) -> list[Finding]:
 
 
 def _said(source: Source, team: TeamYaml) -> dict[str, object]:
-    """A pack's declaration of a team; where it has times of day, with the time zone, by default the pack's."""
+    """A pack's declaration of a team; with times of day also the time zone, by default the pack's."""
     said: dict[str, object] = {key: getattr(team, key) for key in TeamYaml.model_fields if key in team.model_fields_set}
     if team.digest_at or team.quiet_hours:
         said["timezone"] = team.timezone or source.yaml.timezone

@@ -82,7 +82,7 @@ def _one(
         yield Finding(file, 1, "template: parts of it are nested too deeply")
         return
     parsed = templates.parse(text)
-    # One walk for all, as walking takes longer than what is looked at on the way.
+    # One walk for all checks, as walking takes longer than the checks.
     used = list(parsed.find_all((nodes.Name, nodes.Getattr, nodes.Filter)))
     names = [node for node in used if isinstance(node, nodes.Name)]
     filters = [node for node in used if isinstance(node, nodes.Filter)]
@@ -122,7 +122,7 @@ def _misused_secret(
             )
 
 
-# What each filter takes of an attribute; a template that guards against its absence renders without it.
+# The types that each filter needs; a template that guards against a missing attribute renders without it.
 _FITTING: Final[Mapping[str, tuple[str, ...]]] = {
     "date": ("date", "datetime"),
     "moment": ("date", "datetime"),
@@ -219,7 +219,7 @@ def samples(
 ) -> Iterator[tuple[str, Mapping[str, Any]]]:
     """Template values of an order with full and with minimal data, each with a label."""
     full = _full(workflow, notice, brand)
-    # An agent's input is there in both cases.
+    # An agent's input is present in both cases.
     bare = Snapshot(order_id=full.order_id, status=full.status, stage=full.stage, asked=full.asked, brand=brand)
     secrets = {notice.secret: "481920"} if notice.secret else {}
     audience, files = notice.audiences[0], {_SAMPLE_FILE: _SAMPLE_LINK}

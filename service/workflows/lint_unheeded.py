@@ -203,7 +203,7 @@ def _moments(source: Source) -> Iterator[Finding]:
 
 
 def _told(y: WorkflowYaml) -> set[str]:
-    """The notices that statuses, clocks, follow-ups, replies or new rows of lists tell."""
+    """The notices sent by statuses, clocks, follow-ups, replies or new rows of lists."""
     told = {n.notice for status in y.statuses.values() for n in status.notify}
     for clock in y.clocks.values():
         told |= {n.notice for n in (clock.notify, clock.at_warning.notify if clock.at_warning else None) if n}

@@ -1,4 +1,4 @@
-"""Packs in one piece, as the ledger keeps them for the orders that started with them."""
+"""Packs as one value, stored in the ledger for orders that started with them."""
 
 import tempfile
 import zlib
@@ -11,7 +11,7 @@ from service.workflows.packs import Pack, load_all
 
 
 def bundle(pack: Pack) -> bytes:
-    """A pack's files in one piece."""
+    """Bundle a pack's files."""
     folder = pack.templates.folder
     texts = {
         file.relative_to(folder.parent).as_posix(): file.read_text(encoding="utf-8") if text is None else text
@@ -21,7 +21,7 @@ def bundle(pack: Pack) -> bytes:
 
 
 def unbundle(bundled: bytes, version: str) -> Pack:
-    """The pack of a bundle; raises PackError when this release can no longer read it."""
+    """The pack of a bundle; raises PackError if this release can no longer read it."""
     root = Path(tempfile.mkdtemp(prefix="stagebell-pack-"))
     for name, text in msgspec.json.decode(zlib.decompress(bundled), type=dict[str, str]).items():
         path = root / name

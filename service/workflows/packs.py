@@ -247,7 +247,7 @@ def _built_all(folder: Path) -> tuple[list[Pack], list[Finding]]:
 
 
 def _misnamed(folder: Path) -> Iterator[Finding]:
-    """Packs that would be overlooked, as their file has another name."""
+    """Packs that would be overlooked, as their YAML file has another name."""
     for place in sorted(folder.glob("*/")):
         named = [f for f in sorted(place.iterdir()) if _NEARLY.fullmatch(f.name)]
         if named and not (place / "workflow.yaml").is_file():
@@ -286,7 +286,7 @@ def _built(file: Path, version: str) -> Pack | None:
 
 @lru_cache(maxsize=64)
 def _template_problems(folder: Path, version: str) -> tuple[Finding, ...]:
-    """Of one pack; the same text is checked once in a process."""
+    """The problems of one pack's templates; the same text is checked once in a process."""
     file = folder / "workflow.yaml"
     pack, (source, _) = _built(file, version), _read(file, version)
     return tuple(lint_templates.check(pack.workflow, pack.templates, source)) if pack and source else ()

@@ -1,4 +1,4 @@
-"""Public holidays of a country or region. `holidays` is a large package: load one country, and unload it after use."""
+"""Public holidays of a country or region, from the `holidays` package, which is large and unloaded after use."""
 
 from collections.abc import Iterable
 from datetime import date
@@ -16,7 +16,7 @@ _loading: Final = Lock()
 
 @lru_cache(maxsize=256)
 def public_holidays(country: str, region: str | None, years: Iterable[int]) -> tuple[date, ...]:
-    """Of a country (ISO 3166-1 alpha-2) or one of its regions; raises NotImplementedError for no such place.
+    """The holidays of a country (ISO 3166-1 alpha-2) or region; raises NotImplementedError if it is unknown.
 
     Loading the package takes 0.1 s, so call `done` once after the last place, not after each.
     """
@@ -28,6 +28,6 @@ def public_holidays(country: str, region: str | None, years: Iterable[int]) -> t
 
 
 def done() -> None:
-    """Unload the package (7 MB) until the next place is asked for."""
+    """Unload the package (7 MB) until it is needed again."""
     with _loading:
         unload(*_PACKAGES)

@@ -1,6 +1,6 @@
 """Renamed keys of packs: the old names are accepted for one release, and `check` names the new ones.
 
-Packs that the ledger keeps for running orders may have the old names, too.
+Packs stored for running orders may have the old names, too.
 """
 
 from collections.abc import Iterator
@@ -9,7 +9,7 @@ from typing import Any, Final, NamedTuple
 from service.domain.json_object import JsonObject
 from service.workflows.yaml_lines import YamlPath
 
-# `*` is any name. docs/glossary.md lists them.
+# `*` matches any name. docs/glossary.md lists them.
 RENAMED: Final[dict[tuple[str, ...], str]] = {
     ("statuses", "*", "tells"): "notify",
     ("clocks", "*", "tell"): "notify",
@@ -29,9 +29,9 @@ class OldKey(NamedTuple):
 
 
 def with_new_names(document: Any, lines: dict[YamlPath, int]) -> list[OldKey]:
-    """Replace old names by the new ones, in the document and its lines; the ones that were found.
+    """Replace old names by new ones, in the document and its lines; returns those found.
 
-    Where both are present, the old one stays, to be reported as an unknown key.
+    If both are present the old one stays, to be reported as unknown.
     """
     found = []
     for pattern, new in RENAMED.items():

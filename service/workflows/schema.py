@@ -1,4 +1,4 @@
-"""What a pack's `workflow.yaml` may say: pydantic models, all errors at once, and a JSON Schema for editors."""
+"""The schema of a pack's `workflow.yaml`: pydantic models, all errors at once, and a JSON Schema for editors."""
 
 from typing import Annotated, Any, Literal
 
@@ -39,14 +39,14 @@ from service.workflows.schema_words import (
 
 
 class StageYaml(YamlModel):
-    """A stage that customers see; stages are ordered as written."""
+    """A stage that customers see; stages are ordered as in the file."""
 
     title: Titles
     failed: bool = False
 
 
 class NeedYaml(YamlModel):
-    """What entering a status needs, when it is entered from one of these."""
+    """What an event needs to enter the status from one of these statuses."""
 
     what: DataPath
     from_: Annotated[Idents, Field(alias="from")] = []
@@ -61,7 +61,7 @@ class StatusYaml(YamlModel):
     """An internal status.
 
     `needs`: `note`, or values such as `attributes.reason`, without which an event may not enter it. `tracked`: false
-    where customers may not open the order's page. `listed`: false where lists leave such orders out unless asked.
+    if customers may not open the order's page. `listed`: false if lists leave such orders out by default.
     """
 
     stage: Ident
@@ -79,7 +79,7 @@ class StatusYaml(YamlModel):
 
 
 class TransitionsYaml(YamlModel):
-    """Which status may follow which.
+    """Allowed transitions between statuses.
 
     `forward`: along `path`, `any` number of steps, the `next` one, or the next not listed in `optional`.
     `back`: statuses that an order may return to, or `step` for one step back.
@@ -96,7 +96,7 @@ class TransitionsYaml(YamlModel):
 
 
 class OnNoteYaml(YamlModel):
-    """Told when a note is added: public or internal, by one of these roles, or by none of those."""
+    """Sent when a note is added: public or internal, by one of these roles, or by none of those."""
 
     public: bool = True
     by: Idents = []
@@ -105,21 +105,21 @@ class OnNoteYaml(YamlModel):
 
 
 class OnChangeYaml(YamlModel):
-    """Told when an event changes this value of the order, or one of these."""
+    """Sent when an event changes this value of the order, or one of these."""
 
     path: Annotated[list[DataPath], BeforeValidator(one_or_many, json_schema_input_type=DataPath | list[DataPath])]
     in_: Annotated[Idents, Field(alias="in")] = []
 
 
 class BundleYaml(YamlModel):
-    """Messages wait so long, to leave in one with others to the same person on the same channel."""
+    """Messages wait up to this time to be sent as one with others to the same person on the same channel."""
 
     within: Duration
     by: Literal["person"] = "person"
 
 
 class ThrottleYaml(YamlModel):
-    """About one order, told at most so often within this time."""
+    """At most so many times about one order within this time."""
 
     most: Annotated[int, Field(ge=1)] = 1
     within: Duration
@@ -159,7 +159,7 @@ class NoticeYaml(YamlModel):
 
 
 class FaqYaml(YamlModel):
-    """A usual question of customers."""
+    """A frequent question of customers."""
 
     question: str
     in_: Annotated[Idents, Field(alias="in")] = []
@@ -180,7 +180,7 @@ class ReportYaml(YamlModel):
 
 
 class MeasureYaml(YamlModel):
-    """What the business watches: a rate (goal in percent), a time (goal a duration) or an average."""
+    """A measure of the business: a rate (goal in percent), a time (goal a duration) or an average."""
 
     kind: MeasureKind
     title: str
@@ -192,16 +192,16 @@ class MeasureYaml(YamlModel):
 
 
 class RunningYaml(YamlModel):
-    """What a new version of the pack does with orders under way: `rename` maps old statuses to new ones."""
+    """How a new version of the pack treats running orders: `rename` maps old statuses to new ones."""
 
     move: bool = False
     rename: dict[Ident, Ident] = {}
 
 
 class AttributeYaml(YamlModel):
-    """An attribute that the pack uses. `personal`: it tells of a person, and goes with them when they are erased.
+    """An attribute that the pack uses. `personal`: it is about a person, and erased with them.
 
-    `choices`: the usual texts, by name with their titles, which forms offer and templates write.
+    `choices`: predefined texts, by name with their titles, for forms and templates.
     """
 
     type: AttributeType = "any"
@@ -211,12 +211,12 @@ class AttributeYaml(YamlModel):
 
 
 def audiences_of(notice: NoticeYaml) -> list[str]:
-    """The names of those whom a notice may tell."""
+    """The names of the audiences of a notice."""
     return [a.audience if isinstance(a, AudienceYaml) else a for a in notice.audience]
 
 
 def channels_of(notice: NoticeYaml) -> list[str]:
-    """The names of the channels by which it may."""
+    """The names of the channels of a notice."""
     return list(dict.fromkeys(name for name, _ in single(notice.channels)))
 
 

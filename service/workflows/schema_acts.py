@@ -1,4 +1,4 @@
-"""What people may do to orders themselves, at the desk, by the API or by a link, as a pack says it."""
+"""The schema of acts: what people may do to orders at the desk, by the API or by a link."""
 
 from collections.abc import Iterator
 from typing import Annotated, Any
@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, Field
 
 from service.workflows.schema_words import AttributeName, DataPath, Ident, Idents, Titles, YamlModel
 
-# Of the company's own people, or an audience that the pack names under `parties`.
+# A role of the company's own people, or an audience that the pack lists under `parties`.
 ActRole = Ident
 Sets = Annotated[
     list[DataPath], Field(description="what may be given: eta, appointment, price, assignee, note, attributes.NAME")
@@ -15,7 +15,7 @@ Sets = Annotated[
 
 
 class EntryYaml(YamlModel):
-    """How one status is entered by hand: what the button says, who may, and what its form asks for."""
+    """How one status is entered by hand: the button's title, who may, and the fields of the form."""
 
     title: Titles = {}
     roles: list[ActRole] = []
@@ -23,13 +23,13 @@ class EntryYaml(YamlModel):
 
 
 def _entries(value: Any) -> Any:
-    """A list of names is one of entries without a word about them."""
+    """A list of names stands for entries without further keys."""
     names = [value] if isinstance(value, str) else value
     return {name: {} for name in names} if isinstance(names, list) else value
 
 
 class ActYaml(YamlModel):
-    """Something that people of these roles may do; a supervisor may whatever an agent may, and an admin all of it.
+    """An act for people of these roles; a supervisor may do all that an agent may, and an admin everything.
 
     A role may also be an audience of `parties`: its people may do it to their own orders.
     """
@@ -51,7 +51,7 @@ class ActYaml(YamlModel):
 
 
 class ChoiceYaml(YamlModel):
-    """One of several things that a button may mean: a status that is entered, or a reason that is reported."""
+    """One of several meanings of a button: a status to enter, or a reason to report."""
 
     title: Titles
     to: Ident | None = None
@@ -59,7 +59,7 @@ class ChoiceYaml(YamlModel):
 
 
 class LinkActYaml(YamlModel):
-    """A button on the page of whoever handles the order, which they open by a link."""
+    """A button on the assignee's page, which is opened by a link."""
 
     title: Titles
     in_: Annotated[Idents, Field(alias="in", description="in which statuses; else in every open one")] = []
@@ -71,7 +71,7 @@ class LinkActYaml(YamlModel):
 
 
 class ActsYaml(YamlModel):
-    """By act; what is not named here nobody may do by hand. `by_link`: by role of whoever handles the order."""
+    """The acts; any other act is not allowed. `by_link`: by role of the assignee."""
 
     change_status: ActYaml | None = None
     assign: ActYaml | None = None
@@ -84,21 +84,21 @@ class ActsYaml(YamlModel):
 
 
 def acts_of(acts: ActsYaml) -> Iterator[tuple[str, ActYaml]]:
-    """Those of the desk and the API that the pack names."""
+    """The declared acts of the desk and the API."""
     for name in ActsYaml.model_fields:
         if isinstance(act := getattr(acts, name), ActYaml):
             yield name, act
 
 
 def link_acts_of(acts: ActsYaml) -> Iterator[tuple[str, str, LinkActYaml]]:
-    """The buttons of the page: role, name, and what the pack says of it."""
+    """The buttons of the assignee's page: role, name and declaration."""
     for role, by_name in acts.by_link.items():
         for name, act in by_name.items():
             yield role, name, act
 
 
 def choices_of(act: LinkActYaml) -> dict[str, ChoiceYaml]:
-    """What a button may mean; one that means one thing alone is its own choice."""
+    """The meanings of a button; a single meaning is its own choice."""
     if act.choices:
         return act.choices
     return {"": ChoiceYaml(title=act.title, to=act.to, report=act.report)} if act.to or act.report else {}

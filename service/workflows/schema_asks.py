@@ -1,4 +1,4 @@
-"""What an agent fills in for a manual notice, as a pack says it."""
+"""The schema of what an agent fills in for a manual notice."""
 
 from typing import Annotated, Any
 
@@ -9,7 +9,7 @@ from service.workflows.schema_words import AttributeName, DataPath, Titles, Yaml
 
 
 class AskYaml(YamlModel):
-    """A value that the agent gives; without a `default` that counts, the notice is not sent without it."""
+    """A value that the agent fills in; without a valid `default` it is required."""
 
     type: AttributeType
     title: Titles = {}

@@ -1,4 +1,4 @@
-"""Brands of a pack: what they are called, from whom their messages come, and what they say otherwise."""
+"""The schema of brands: their names, senders, look and texts."""
 
 from typing import Annotated
 
@@ -23,21 +23,21 @@ class ContentYaml(YamlModel):
 
 
 class LookYaml(YamlModel):
-    """Of mails and pages."""
+    """The look of mails and pages."""
 
     colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", description="such as #14532d")] = ""
     logo: Annotated[str, Field(pattern=r"^(https://[^\s\"'<>;,]+)?$", description="an address of a picture")] = ""
 
 
 class BrandNoticeYaml(YamlModel):
-    """What a brand does otherwise with a notice."""
+    """How a brand changes a notice."""
 
     channels: Annotated[Channels, Field(description="in place of the notice's own")] = []
     whatsapp_content: dict[str, ContentYaml] = {}
 
 
 class BrandYaml(YamlModel):
-    """One of the names that the service speaks for; orders choose it by `data.brand`."""
+    """A brand; orders choose it by `data.brand`."""
 
     name: Annotated[str, Field(min_length=1, max_length=100, description="as messages and pages say it")]
     look: LookYaml = LookYaml()

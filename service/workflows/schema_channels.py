@@ -1,4 +1,4 @@
-"""The channels of a notice: all at once, some only while a condition holds, or one rung of a ladder after the other."""
+"""The schema of a notice's channels: all at once, some with conditions, or a ladder of rungs."""
 
 from typing import Annotated
 
@@ -33,7 +33,7 @@ class ChannelYaml(YamlModel):
 
 
 class RungYaml(YamlModel):
-    """A step of a ladder: its channels go so long `after` the step before, `unless` a message of any earlier was."""
+    """A rung of a ladder: sent `after` the previous one, `unless` a message of an earlier one reached that state."""
 
     channels: list[Channel | ChannelYaml]
     after: Annotated[Duration | None, Field(description="the rung before it that was told; none of the first")] = None
@@ -47,7 +47,7 @@ Channels = list[Channel | ChannelYaml | RungYaml]
 
 
 def single(channels: Channels) -> list[tuple[str, WhenYaml | None]]:
-    """Each channel by which such a notice may be told, with its condition, in the order in which they are tried."""
+    """Each channel with its condition, in the order in which they are tried."""
     found: list[tuple[str, WhenYaml | None]] = []
     for said in channels:
         for one in said.channels if isinstance(said, RungYaml) else [said]:
@@ -56,5 +56,5 @@ def single(channels: Channels) -> list[tuple[str, WhenYaml | None]]:
 
 
 def rungs_of(channels: Channels) -> list[RungYaml]:
-    """The steps of a ladder; none where the channels are no ladder."""
+    """The rungs of a ladder; empty if the channels are not a ladder."""
     return [said for said in channels if isinstance(said, RungYaml)]

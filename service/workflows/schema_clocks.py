@@ -1,4 +1,4 @@
-"""What `workflow.yaml` may say of promises and follow-ups."""
+"""The schema of clocks and follow-ups."""
 
 from typing import Annotated, Literal
 
@@ -13,7 +13,7 @@ from service.workflows.schema_words import AttributeName, DataPath, Ident, Ident
 
 
 class EscalateYaml(YamlModel):
-    """What a breach raises."""
+    """The escalation that a breach raises."""
 
     reason: Ident
     severity: Severity | None = None
@@ -29,7 +29,7 @@ class VariantYaml(YamlModel):
 
 
 class PublishYaml(YamlModel):
-    """An event to the exchange `clocks`: its type, and values of the order by the names that they get in it."""
+    """An event to publish to the exchange `clocks`: its type, and values of the order by name."""
 
     type: Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*(\.[a-z][a-z0-9_]*)+$", description="such as slot.expired")]
     data: dict[AttributeName, DataPath] = {}
@@ -37,21 +37,21 @@ class PublishYaml(YamlModel):
 
 
 class AtWarningYaml(YamlModel):
-    """What a clock's warning does."""
+    """What happens at a clock's warning."""
 
     notify: Notify | None = None
     publish: PublishYaml | None = None
 
 
 class DefaultDateYaml(YamlModel):
-    """Stands in while the order has no such date."""
+    """The date to use while the order has none."""
 
     after: Duration
     in_: Annotated[Idents, Field(alias="in")]
 
 
 class ClockYaml(YamlModel):
-    """A promise and what its breach does."""
+    """A clock, and what happens at its breach."""
 
     kind: Literal["notify", "dwell", "deadline", "reminder", "reply"]
     within: LengthOrFrom
@@ -77,9 +77,9 @@ class ClockYaml(YamlModel):
 
 
 class FollowUpYaml(YamlModel):
-    """A notice that is told `after` entering one of these statuses, unless something made it pointless; no promise.
+    """A notice to send `after` entering one of these statuses, unless it has become pointless; not a promise.
 
-    With a `calendar`, it is told when somebody works.
+    With a `calendar`, it is sent in working hours.
     """
 
     notify: Notify | None = None

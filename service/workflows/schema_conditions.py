@@ -1,4 +1,4 @@
-"""Conditions on an order's data, as a pack's YAML writes them, and the places that may have one beside a name."""
+"""The schema of conditions on an order's data, and of names that may have one."""
 
 from datetime import date, datetime
 from typing import Annotated, Any, Literal, TypeAlias
@@ -15,7 +15,7 @@ Givens = Annotated[
 
 
 class CountYaml(YamlModel):
-    """How often, within bounds."""
+    """Bounds for a count."""
 
     over: int | None = None
     at_least: int | None = None
@@ -24,10 +24,10 @@ class CountYaml(YamlModel):
 
 
 class WhenYaml(YamlModel):
-    """A condition: all that it says must hold.
+    """A condition: all of its tests must hold.
 
-    Of the value at `path`: with nothing else, that it is there and neither false, zero nor empty. What it is compared
-    with is a number, money (`500 EUR`), a date, `now`, `now + 2h`, `eta - 1h`, or the path of another value.
+    For the value at `path`: without a test, that it is present and neither false, zero nor empty. It is compared
+    with a number, money (`500 EUR`), a date, `now`, `now + 2h`, `eta - 1h`, or the path of another value.
     """
 
     path: DataPath | None = None
@@ -54,21 +54,21 @@ class WhenYaml(YamlModel):
 
 
 class NotifyYaml(YamlModel):
-    """A notice that is told here, only while the condition holds."""
+    """A notice, sent only if the condition holds."""
 
     notice: Ident
     when: WhenYaml | None = None
 
 
 class AudienceYaml(YamlModel):
-    """An audience that is told only while the condition holds."""
+    """An audience, notified only if the condition holds."""
 
     audience: Ident
     when: WhenYaml
 
 
 def named(key: str) -> Any:
-    """A name alone stands for what is called so without a condition."""
+    """A name stands for an object with that name and no condition."""
 
     def read(value: Any) -> Any:
         return {key: value} if isinstance(value, str) else value

@@ -1,4 +1,4 @@
-"""What the demo plays, as a pack's YAML writes it."""
+"""The schema of the demo."""
 
 from typing import Annotated, Any, Literal
 
@@ -10,7 +10,7 @@ from service.workflows.schema_words import Ident, YamlModel
 
 
 def _is_length(text: Any) -> Any:
-    """As it was written: orders that are learnt from the past come in the same form."""
+    """Keeps the text as written, as learnt scenarios have the same form."""
     parse_duration(text)
     return text
 
@@ -19,21 +19,21 @@ LengthText = Annotated[str, AfterValidator(_is_length), Field(description="30s, 
 
 
 class DemoNoteYaml(YamlModel):
-    """A remark."""
+    """A note."""
 
     text: str
     public: bool = False
 
 
 class DemoAppointmentYaml(YamlModel):
-    """How long after its event it begins, and how long it lasts."""
+    """When the appointment begins after its event, and how long it takes."""
 
     after: LengthText
     lasts: LengthText
 
 
 class DemoStepYaml(YamlModel):
-    """An event, `after` the one before; what it says beside."""
+    """An event, `after` the previous one, with its data."""
 
     after: LengthText = "0s"
     delayed: Annotated[LengthText, Field(description="published so much later than it happened")] = "0s"
@@ -52,7 +52,7 @@ class DemoStepYaml(YamlModel):
 
 
 class DemoPartYaml(YamlModel):
-    """An order that is part of another, `after` its beginning; of another workflow where one is named."""
+    """A part of the order, `after` its beginning; of another workflow if one is named."""
 
     after: LengthText = "0s"
     workflow: Ident | None = None
@@ -60,7 +60,7 @@ class DemoPartYaml(YamlModel):
 
 
 class ScenarioYaml(YamlModel):
-    """How an order may go; `weight`: how often, beside the others."""
+    """A scenario; `weight`: its frequency relative to the others."""
 
     name: str = ""
     weight: Annotated[float, Field(gt=0)] = 1.0
@@ -69,7 +69,7 @@ class ScenarioYaml(YamlModel):
 
 
 class PriceSpanYaml(YamlModel):
-    """Made-up prices lie in it."""
+    """The range of simulated prices."""
 
     from_: Annotated[int, Field(alias="from", ge=0)]
     to: int
@@ -77,7 +77,7 @@ class PriceSpanYaml(YamlModel):
 
 
 class DemoYaml(YamlModel):
-    """Made-up people and orders: for `stagebell demo`, and to try a pack by `simulate`."""
+    """Simulated people and orders, for `stagebell demo` and `simulate`."""
 
     speed: Annotated[float | None, Field(gt=0, description="times as fast as life")] = None
     customers: Annotated[list[str], Field(description="their names; addresses are made up")] = []
@@ -90,5 +90,5 @@ class DemoYaml(YamlModel):
     scenarios: list[ScenarioYaml] = []
 
     def as_said(self) -> JsonObject:
-        """What was written, and nothing else."""
+        """The section as written."""
         return self.model_dump(by_alias=True, exclude_unset=True)

@@ -1,4 +1,4 @@
-"""Lists on an order, as a pack says them: their columns, who may change them, whom new rows are greeted by."""
+"""The schema of lists on an order: columns, roles, greetings and exports."""
 
 from typing import Annotated, Any
 
@@ -14,7 +14,7 @@ Choice = Annotated[str, Field(min_length=1, max_length=200)]
 
 
 class ColumnYaml(YamlModel):
-    """A column of a list. `personal`: it tells of a person; phone numbers and mail addresses do, unless it says no."""
+    """A column of a list. `personal`: it is about a person; by default true for phone numbers and mail addresses."""
 
     type: ColumnType = "text"
     title: Titles = {}
@@ -25,7 +25,7 @@ class ColumnYaml(YamlModel):
 
     @property
     def is_personal(self) -> bool:
-        """Whether it tells of a person."""
+        """Whether it is about a person."""
         return self.type in ("phone", "email") if self.personal is None else self.personal
 
 
@@ -34,14 +34,14 @@ def _typed(value: Any) -> Any:
 
 
 class GreetYaml(YamlModel):
-    """A notice told to the person of a new row, where this column of the row says yes."""
+    """A notice to the person of a new row, if this column of the row is true."""
 
     notify: Ident
     when: Annotated[Ident, Field(description="a boolean column: the row asks for it")]
 
 
 class ListExportYaml(YamlModel):
-    """New rows by mail, to the people of an audience of the order."""
+    """An export of new rows by mail, to the people of an audience of the order."""
 
     every: Every
     at: StartTime = "08:00"
@@ -50,7 +50,7 @@ class ListExportYaml(YamlModel):
 
 
 class ListYaml(YamlModel):
-    """A list. `roles`: who may change it by hand, and `in` which statuses of the order; else in every open one."""
+    """A list. `roles`: who may change it by hand, `in` which statuses of the order; by default in every open one."""
 
     title: Titles = {}
     columns: Annotated[

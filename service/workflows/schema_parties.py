@@ -1,4 +1,4 @@
-"""What people of a party see of their orders, as a pack says it."""
+"""The schema of parties: what their people see of their orders."""
 
 from typing import Annotated
 
@@ -8,7 +8,7 @@ from service.workflows.schema_words import DataPath, Idents, YamlModel
 
 
 class PartyYaml(YamlModel):
-    """People with keys or accounts limited to the orders of somebody in this audience, such as `provider:v-9`."""
+    """People with keys or accounts limited to the orders of one party of this audience, such as `provider:v-9`."""
 
     sees: Annotated[
         list[DataPath],

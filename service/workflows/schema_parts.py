@@ -1,4 +1,4 @@
-"""Which orders may be parts of one, and how its status follows from theirs, as a pack says it."""
+"""The schema of parts: which orders may be parts, and how the whole's status follows from theirs."""
 
 from typing import Annotated
 
@@ -9,7 +9,7 @@ from service.workflows.schema_words import DataPath, Ident, Idents, YamlModel
 
 
 class PartRuleYaml(YamlModel):
-    """The whole enters `to` where all that is said here holds; names are statuses of the parts, or stages."""
+    """The whole enters `to` if all of this holds; names are statuses or stages of the parts."""
 
     to: Ident
     all: Annotated[
@@ -21,7 +21,7 @@ class PartRuleYaml(YamlModel):
 
 
 class PartsYaml(YamlModel):
-    """An order of this workflow may have parts. Of the rules the first that holds counts."""
+    """An order of this workflow may have parts. The first rule that holds applies."""
 
     of: Annotated[Idents, Field(description="the workflows that parts have; left out: this one")] = []
     expected: Annotated[DataPath | None, Field(description="how many parts there will be")] = None

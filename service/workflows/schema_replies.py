@@ -1,4 +1,4 @@
-"""What customers may say that means something, as a pack says it."""
+"""The schema of replies: what customers may say or tap."""
 
 from typing import Annotated, Literal
 
@@ -11,7 +11,7 @@ Words = Annotated[str, Field(max_length=200, description="a whole message; case,
 
 
 class MatchingActYaml(YamlModel):
-    """What an agent does by one click where a reply asks for it, with all that it takes."""
+    """The act with its values, which an agent confirms with one click when a reply asks for it."""
 
     act: Literal["change_status", "set_dates"] = "change_status"
     status: Annotated[Ident | None, Field(description="the one that is entered, by change_status")] = None
@@ -19,9 +19,9 @@ class MatchingActYaml(YamlModel):
 
 
 class ReplyYaml(YamlModel):
-    """A reply: in which words it comes, in which statuses it counts, and what it does.
+    """A reply: its words, the statuses in which it counts, and what it does.
 
-    Written without a question mark, a word is not meant by whoever asks with it.
+    A word without a question mark does not match a message with one.
     """
 
     title: Titles

@@ -1,4 +1,4 @@
-"""What `workflow.yaml` may say of teams, and of why they are called."""
+"""The schema of teams and of the reasons for calling them."""
 
 from typing import Annotated
 
@@ -12,7 +12,7 @@ from service.workflows.schema_words import Ident, Titles, YamlModel
 
 
 class ReasonVariantYaml(YamlModel):
-    """Another team or severity for orders of which the condition holds."""
+    """Another team or severity for orders that match the condition."""
 
     when: WhenYaml
     team: Ident | None = None
@@ -20,7 +20,7 @@ class ReasonVariantYaml(YamlModel):
 
 
 class ReasonYaml(YamlModel):
-    """Why a team is called; `when` is asked when a clock raises it, not when people report it."""
+    """Why a team is called; `when` applies if a clock raises it, not if people report it."""
 
     team: Ident
     severity: Severity = "medium"
@@ -30,14 +30,14 @@ class ReasonYaml(YamlModel):
 
 
 class LevelYaml(YamlModel):
-    """Who is called next without acknowledgement."""
+    """Who is called next if nobody acknowledges."""
 
     after: Duration
     to: str
 
 
 class IncidentYaml(YamlModel):
-    """More than `over` broken promises of one reason `within` this time become one incident."""
+    """More than `over` escalations of one reason `within` this time become one incident."""
 
     over: Annotated[int, Field(ge=1)] = 10
     within: Duration = Field(default="1m", validate_default=True)
@@ -56,7 +56,7 @@ class TeamYaml(YamlModel):
 
 
 class CallsYaml(YamlModel):
-    """How a team is called about this workflow's orders, in place of its usual levels and reminders."""
+    """How a team is called about this workflow's orders, instead of its usual levels and reminders."""
 
     levels: list[LevelYaml] = []
     remind_every: Duration | None = None

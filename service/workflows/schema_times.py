@@ -1,4 +1,4 @@
-"""Local times, calendars and quiet hours, as a pack's YAML writes them."""
+"""The schema of local times, calendars and quiet hours."""
 
 from datetime import date, timedelta
 from typing import Annotated, Any, Literal
@@ -13,7 +13,7 @@ Weekday = Literal["mon", "tue", "wed", "thu", "fri", "sat", "sun"]
 
 
 def _clock_time(value: Any) -> Any:
-    """YAML 1.1 reads an unquoted 18:00 as a number to the base of sixty."""
+    """YAML 1.1 reads an unquoted 18:00 as a sexagesimal number."""
     return f"{value // 60:02}:{value % 60:02}" if isinstance(value, int) and 0 <= value <= DAY_MINUTES else value
 
 
@@ -34,7 +34,7 @@ SpanTexts = Annotated[list[SpanText], BeforeValidator(one_or_many, json_schema_i
 
 
 class ZoneFromYaml(YamlModel):
-    """The time zone that a value of the order names; `else` while it names none."""
+    """The time zone in a value of the order; `else` if it has none."""
 
     from_: Annotated[DataPath, Field(alias="from")]
     else_: Annotated[str, Field(alias="else")]
@@ -60,7 +60,7 @@ class CalendarYaml(YamlModel):
 
 
 class CalendarByYaml(YamlModel):
-    """Which calendar counts, by a value of the order; `else` for every other value."""
+    """The calendar chosen by a value of the order; `else` for every other value."""
 
     by: DataPath
     is_: Annotated[dict[str, Ident], Field(alias="is")]
@@ -68,9 +68,9 @@ class CalendarByYaml(YamlModel):
 
 
 class LengthFromYaml(YamlModel):
-    """A length that a value of the order says: a number of `unit`, or a text such as `3 days`.
+    """A length from a value of the order: a number of `unit`, or a text such as `3 days`.
 
-    `else` counts while it says none; without it there is no such clock then.
+    `else` applies if there is no value; without it there is no clock then.
     """
 
     from_: Annotated[DataPath, Field(alias="from")]
@@ -79,14 +79,14 @@ class LengthFromYaml(YamlModel):
 
 
 class QuietYaml(YamlModel):
-    """From when to when, local time, people are left alone."""
+    """Quiet hours, in local time."""
 
     start: StartTime
     end: EndTime
 
 
 def zone_name(calendar: CalendarYaml) -> str:
-    """The zone of a calendar where no order names another."""
+    """The default time zone of a calendar."""
     return calendar.timezone.else_ if isinstance(calendar.timezone, ZoneFromYaml) else calendar.timezone
 
 

@@ -1,4 +1,4 @@
-"""What a pack says of the customer's page: whom to ask for help, who comes, what each status means to the reader."""
+"""The schema of the tracking page: support contacts, the assignee, and what each status means to the reader."""
 
 from typing import Annotated, Literal
 
@@ -8,7 +8,7 @@ from service.workflows.schema_words import Ident, Titles, YamlModel
 
 
 class SupportYaml(YamlModel):
-    """Whom customers reach when they need help; what is left out is not shown."""
+    """The support contacts; those left out are not shown."""
 
     phone: Annotated[str, Field(pattern=r"^$|^\+[0-9 ]{6,20}$", description="E.164, blanks allowed")] = ""
     email: Annotated[str, Field(pattern=r"^$|^[^@\s]+@[^@\s]+$")] = ""
@@ -16,7 +16,7 @@ class SupportYaml(YamlModel):
 
 
 class TrackingYaml(YamlModel):
-    """The customer's page."""
+    """The tracking page."""
 
     support: SupportYaml = SupportYaml()
     assignee: Annotated[

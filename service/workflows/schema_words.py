@@ -1,4 +1,4 @@
-"""The words of which all parts of a pack's YAML are made."""
+"""Common types of the schema of a pack's YAML."""
 
 from typing import Annotated, Any
 
@@ -12,11 +12,11 @@ OptOutWord = Annotated[str, Field(pattern=r"[^\W\d_]", max_length=80, descriptio
 
 
 def one_or_many(value: Any) -> Any:
-    """One name is a list of one."""
+    """A single name stands for a list of one."""
     return [value] if isinstance(value, str) else value
 
 
-# RFC 5646, §2.1, without what nobody names a folder after.
+# RFC 5646, §2.1, without tags that are never names of folders.
 Language = Annotated[
     str, Field(pattern=r"^[A-Za-z]{2,3}([-_][A-Za-z0-9]{2,8})*$", description="such as en, pt-BR, es-419, zh-Hant")
 ]
@@ -26,6 +26,6 @@ Titles = dict[str, str]
 
 
 class YamlModel(BaseModel):
-    """Unknown keys are mistakes, most often of spelling."""
+    """Unknown keys are rejected, as most are misspelt."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)

@@ -1,4 +1,4 @@
-"""A pack's YAML as it was written, with the lines of its parts, and what is wrong with it."""
+"""A pack's parsed YAML with line numbers, and problems found in it."""
 
 import re
 from collections.abc import Iterable
@@ -13,7 +13,7 @@ from service.workflows.yaml_lines import YamlError, YamlPath, line_of, load
 
 
 class Finding(NamedTuple):
-    """A mistake and where it stands; `line` is 1-based."""
+    """A problem and its place; `line` is 1-based."""
 
     file: Path
     line: int
@@ -24,7 +24,7 @@ class Finding(NamedTuple):
 
 
 class Source(NamedTuple):
-    """A parsed `workflow.yaml` and the lines of its parts."""
+    """A parsed `workflow.yaml` with the lines of its parts."""
 
     file: Path
     yaml: WorkflowYaml
@@ -32,12 +32,12 @@ class Source(NamedTuple):
     old_keys: tuple[OldKey, ...] = ()
 
     def problem(self, path: YamlPath, message: str) -> Finding:
-        """A mistake at `path`."""
+        """A problem at `path`."""
         return Finding(self.file, line_of(self.lines, path), message)
 
 
 def read(file: Path) -> tuple[Source | None, list[Finding]]:
-    """The pack's YAML, or why it cannot be used."""
+    """Read a pack's YAML; returns it, or the problems if it cannot be used."""
     try:
         document, lines = load(file)
         old_keys = tuple(with_new_names(document, lines))
@@ -56,7 +56,7 @@ def _dotted(loc: Iterable[str | int]) -> str:
     return ".".join(str(step) for step in loc) or "the document"
 
 
-# Pydantic names a class of ours, which no reader of a pack knows.
+# Pydantic's message names our class, which means nothing to the author of a pack.
 _A_CLASS = re.compile(r"Input should be a valid dictionary or instance of \w+")
 
 

@@ -1,4 +1,4 @@
-"""What of a pack's templates is dearer or shows worse than it need, or never used, though nothing is wrong with it."""
+"""Remarks on valid templates: higher cost or worse display than necessary, and files that are never used."""
 
 from collections.abc import Iterator
 
@@ -15,7 +15,7 @@ from service.workflows.templates import LAYOUTS, UNRENDERABLE
 
 
 def remarks(pack: Pack) -> Iterator[Finding]:
-    """Of each template with full data; and of a layout that lays out one direction only."""
+    """Remarks for each template with full data, and for layouts of one text direction only."""
     workflow, templates = pack.workflow, pack.templates
     undirected, seen = set(), set()
     for brand in ("", *workflow.brands):
@@ -44,7 +44,7 @@ def remarks(pack: Pack) -> Iterator[Finding]:
 
 
 def unused(pack: Pack) -> Iterator[Finding]:
-    """Files that no message is made from: most often their names are misspelt."""
+    """Files that no message is made from, most often with misspelt names."""
     workflow, templates = pack.workflow, pack.templates
     known = set(templates.names())
     used = {

@@ -2,7 +2,7 @@
 
 A template file is `<locale>/<notice>.<channel>.j2`. How it becomes a message is its channel's medium. SMS and WhatsApp
 files are the text. A push file is the title, then the body from the second line on. An email file fills the blocks
-`subject` and `body` (and may fill `action`, the button's words); both its HTML and its plain twin come from that text.
+`subject` and `body` (and optionally `action`, the button's text); its HTML and plain text are both made from it.
 """
 
 import re
@@ -29,11 +29,11 @@ _BLANKS = re.compile(r"[ \t]+")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 LAYOUTS = "_layouts"
 BRANDS = "brands"
-# Below a pack's folder: its own words, and those of its brands.
+# Folders below a pack's folder: its own texts, and those of its brands.
 TEMPLATES = ("*/*.j2", f"{BRANDS}/*/*/*.j2")
-# What rendering may raise: the template's own fault, or data that its filters cannot take.
+# Errors of rendering: mistakes in the template, or data that its filters cannot format.
 UNRENDERABLE = (TemplateError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError)
-# The whole vocabulary of templates; `stagebell check` refuses any other name.
+# All names that templates may use; `stagebell check` rejects others.
 NAMES = frozenset(
     {
         "brand", "link", "order", "name", "assignee", "previous_assignee", "eta", "appointment", "price",
@@ -44,16 +44,16 @@ NAMES = frozenset(
 
 
 class Found(NamedTuple):
-    """A template's name below its folder, and the language that it is in."""
+    """A template's name below its folder, and its language."""
 
     name: str
     locale: str
 
 
 class PackTemplates:
-    """The templates of one pack folder and of the layouts shared by all packs, as they were when this was made.
+    """The templates of one pack folder and of the shared layouts, as they were when this object was made.
 
-    `chains`: by language, those of the pack that stand in for it, nearest first, where it lacks a template.
+    `chains`: by language, the pack's languages to fall back to, nearest first, if it lacks a template.
     """
 
     def __init__(self, folder: Path, chains: Mapping[str, Sequence[str]] | None = None) -> None:
@@ -74,7 +74,7 @@ class PackTemplates:
         self._html = _environment(loader, escape_html=True)
 
     def with_texts(self, texts: Mapping[str, str | None]) -> "PackTemplates":
-        """The same with these in the places of its own, by name below the folder; None: without it."""
+        """A copy with these texts in place of its own, by name below the folder; None removes one."""
         made = copy(self)
         gone = {name for name, text in texts.items() if text is None}
         put = {name: (text, str(self.folder / name)) for name, text in texts.items() if text is not None}
@@ -87,7 +87,7 @@ class PackTemplates:
         return (keep_line_ends(text), path, None) if path else None
 
     def find(self, locale: str, notice: str, channel: str, brand: str = "") -> Found | None:
-        """The template for this notice, in its language or the first that speaks for it; a brand's own words first."""
+        """The template for this notice, in its language or the first fallback; a brand's own takes precedence."""
         folders = ("", f"{BRANDS}/{brand}/") if brand else ("",)
         for spoken in self._chains.get(locale) or (locale,):
             for folder in reversed(folders):
@@ -97,13 +97,13 @@ class PackTemplates:
         return None
 
     def source(self, locale: str, notice: str, channel: str) -> Path:
-        """Where the template stands, or would stand."""
+        """The path of the template, existing or not."""
         return self.folder / locale / f"{notice}.{channel}.j2"
 
     def render(
         self, locale: str, notice: str, channel: str, values: Mapping[str, Any], content: Content | None = None
     ) -> Rendered:
-        """The message in the words of `locale`; raises jinja2.TemplateError."""
+        """The message rendered in `locale`; raises jinja2.TemplateError."""
         found = self.find(locale, notice, channel, values.get("of_brand", "")) or Found(
             f"{locale}/{notice}.{channel}.j2", locale
         )
@@ -114,30 +114,30 @@ class PackTemplates:
             return medium_of(channel).render(_Sheet(found.name, values, content, self._plain, self._html))
 
     def write(self, channel: str, values: Mapping[str, Any]) -> Rendered:
-        """What an agent wrote (`asked.text`), as this channel's readers see it; raises jinja2.TemplateError."""
+        """An agent's text (`asked.text`) as this channel's readers see it; raises jinja2.TemplateError."""
         values = _laid_out(values, values["locale"])
         with within_bounds(values["dir"]):
             return medium_of(channel).render(_Sheet(_free(channel), values, None, self._plain, self._html))
 
     def warm(self) -> None:
-        """Compile every template now, so that the first message is not the slow one."""
+        """Compile all templates in advance, so that the first message is not delayed."""
         for name in self.names():
             self.compiled(name)
 
     def names(self) -> list[str]:
-        """The templates of this folder."""
+        """The names of this folder's templates."""
         return [name for name in self._texts if "/" in name]
 
     def text(self, name: str) -> str:
-        """A template as it was written."""
+        """The source of a template."""
         return self._texts[name][0]
 
     def text_of(self, name: str) -> str | None:
-        """The same, or None where there is none of this name."""
+        """The source of a template; None if there is none with this name."""
         return self._texts[name][0] if name in self._texts else None
 
     def same_text(self, other: "PackTemplates", locale: str, notice: str, channel: str) -> bool:
-        """Whether both have the same template for this, with everything that it may include."""
+        """Whether both have the same template for this, including everything that it may include."""
         ours, theirs = self.find(locale, notice, channel), other.find(locale, notice, channel)
         if ours is None or theirs is None or self._shared() != other._shared():
             return ours is theirs
@@ -147,17 +147,17 @@ class PackTemplates:
         return {name: text for name, (text, _) in self._texts.items() if "/" not in name}
 
     def parse(self, text: str) -> nodes.Template:
-        """A template's syntax tree, to look at the names it uses."""
+        """A template's syntax tree."""
         return self._plain.parse(text)
 
     def compiled(self, name: str) -> Template:
-        """One compiled template; raises jinja2.TemplateSyntaxError with its line."""
+        """A compiled template; raises jinja2.TemplateSyntaxError with its line."""
         if name.endswith(".email.j2"):
             self._html.get_template(name)
         return self._plain.get_template(name)
 
     def prepare(self, name: str) -> None:
-        """Compile this template unless its bytecode is kept; reading that on first use takes 0.2 ms."""
+        """Compile this template unless its bytecode is cached; loading that on first use takes 0.2 ms."""
         text, _ = self._texts[name]
         kinds = (True, False) if name.endswith(".email.j2") else (False,)
         if not all(_COMPILED[html].is_at_hand(name, keep_line_ends(text)) for html in kinds):
@@ -169,7 +169,7 @@ def _free(channel: str) -> str:
 
 
 def _laid_out(values: Mapping[str, Any], locale: str) -> JsonObject:
-    """The values with what layouts go by: the direction of the language, and a look."""
+    """The values with those that layouts use: the direction of the language, and the look."""
     return {"look": USUAL_LOOK, **values, "dir": cldr.direction(locale)}
 
 
@@ -201,7 +201,7 @@ class _Sheet:
         return self._led("".join(template.blocks[name](template.new_context({**self._values, **more}))))
 
     def phrase(self, source: str) -> str:
-        # Bare: it may become a part of a link, and the provider's own text has its own marks.
+        # Without isolates: it may become part of a link, and the provider's template has its own.
         with nothing_isolated():
             return self._plain.from_string(source).render(self._values)
 

@@ -1,4 +1,4 @@
-"""The values a template gets: the order's snapshot, the reader, the brand and the links."""
+"""The values for a template: the order's snapshot, the reader, the brand and the links."""
 
 from collections.abc import Mapping
 
@@ -17,9 +17,9 @@ MASK = "••••••"
 
 
 class TextReader(Struct, frozen=True):
-    """For whom a text is written. `region`: whose way of writing numbers and times they use (ISO 3166, or 419).
+    """The reader of a text. `region`: for formats of numbers and times (ISO 3166, or 419).
 
-    `timezone`: their own (IANA); empty where it is not known, and the pack's counts.
+    `timezone`: the reader's (IANA); if empty, the pack's is used.
     """
 
     audience: str
@@ -30,15 +30,15 @@ class TextReader(Struct, frozen=True):
 
     @classmethod
     def of(cls, n: Message) -> "TextReader":
-        """Whoever the message goes to."""
+        """The recipient of a message."""
         return cls(n.audience, n.locale, n.timezone, n.name, n.region)
 
 
 class Links(Struct, frozen=True):
-    """The addresses that a text may give.
+    """The links that a text may contain.
 
-    `tracking`: the order's page for customers. `act`: the page of whoever handles the order, for them alone. `files`:
-    those of the note, by the file's id.
+    `tracking`: the order's page for customers. `act`: the assignee's page. `files`: those of the note, by the file's
+    id.
     """
 
     tracking: str
@@ -56,9 +56,9 @@ def template_values(
     links: Links,
     secrets: Mapping[str, str],
 ) -> JsonObject:
-    """Everything in `templates.NAMES` but `dir`, and the reader's time zone and country for the filters.
+    """All values of `templates.NAMES` but `dir`, and the reader's time zone and country for the filters.
 
-    `brand`: the service's own name, for orders of no brand of the pack. `secrets`: one-time codes, by name.
+    `brand`: the default name, for orders without a brand. `secrets`: one-time codes, by name.
     """
     chosen = workflow.brands.get(snapshot.brand)
     return {
@@ -84,7 +84,7 @@ def template_values(
 
 
 def _of_order(workflow: Workflow, snapshot: Snapshot, locale: str) -> JsonObject:
-    """The values that say how the order stands, whoever reads them; titles in `locale`."""
+    """The values that describe the order, independent of the reader; titles in `locale`."""
     titles = workflow.stages[snapshot.stage].titles if snapshot.stage in workflow.stages else {}
     declared = attributes.values(snapshot.attributes, workflow.attributes)
     return {
@@ -108,7 +108,7 @@ def _of_order(workflow: Workflow, snapshot: Snapshot, locale: str) -> JsonObject
 
 
 def _chosen(workflow: Workflow, snapshot: Snapshot, locale: str) -> dict[str, str]:
-    """The titles of those attributes whose value is one of the pack's choices."""
+    """The titles of attributes whose value is one of the pack's choices."""
     said = ((n, snapshot.attributes.get(n), a.choices) for n, a in workflow.attributes.items() if a.choices)
     return {
         name: workflow.title_in(choices[value], locale, value)
@@ -118,7 +118,7 @@ def _chosen(workflow: Workflow, snapshot: Snapshot, locale: str) -> dict[str, st
 
 
 def _part(workflow: Workflow, locale: str, part: Part) -> JsonObject:
-    """A part as templates see it; of another workflow, whose titles stand in its own pack, the stage's name."""
+    """A part for templates; for a part of another workflow, whose titles are in its own pack, the stage's name."""
     stage = workflow.stages.get(part.stage) if part.workflow == workflow.name else None
     return {
         "id": part.reference,
@@ -131,13 +131,13 @@ def _part(workflow: Workflow, locale: str, part: Part) -> JsonObject:
 
 
 def _size(snapshot: Snapshot, name: str) -> dict[str, int]:
-    """How many rows a list has, and how many came last."""
+    """The number of rows of a list, and of those added last."""
     state = snapshot.lists.get(name, ListState())
     return {"count": state.count, "added": state.added}
 
 
 def _replies(workflow: Workflow, notice: str, snapshot: Snapshot, locale: str, link: str) -> list[dict[str, str]]:
-    """What the notice offers to say, each with its words and a link, which shows and never acts."""
+    """The replies that the notice offers, with their titles and a link, which shows a page and does not act."""
     offered = workflow.notices[notice].replies if notice in workflow.notices else ()
     meant = (r for name in offered if name not in snapshot.withheld and (r := workflow.replies.get(name)))
     found = [r for r in meant if snapshot.status in r.statuses]

@@ -1,4 +1,4 @@
-"""The words of one message, for whoever sends it, previews it or only asks what it would say."""
+"""The text of one message, for sending, previews and comparisons."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -24,7 +24,7 @@ def worded(
     links: Links,
     secret: str | None,
 ) -> Rendered:
-    """What its reader sees, with `secret` where the code belongs; raises what rendering raises (`UNRENDERABLE`)."""
+    """The rendered message, with `secret` in place of the code; raises the errors of rendering (`UNRENDERABLE`)."""
     workflow = pack.workflow.for_brand(snapshot.brand)
     notice = workflow.notices[n.notice]
     secrets: Mapping[str, str] = {notice.secret: secret} if notice.secret and secret else {}

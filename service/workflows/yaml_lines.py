@@ -1,4 +1,4 @@
-"""YAML with the line of every key and value, so that a mistake can be shown where it stands."""
+"""Parses YAML with the line of every key and value, so that a problem can be located."""
 
 from pathlib import Path
 from typing import Any, Final
@@ -8,16 +8,16 @@ import yaml
 from service.domain.json_object import JsonObject
 
 YamlPath = tuple[str | int, ...]
-# libyaml's parser where it was built in: several times as fast.
+# libyaml's parser, if available: several times as fast.
 LOADER: Final[Any] = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 MERGE_TAG: Final = "tag:yaml.org,2002:merge"
 
-# With every alias written out. The largest pack of ours has 700.
+# With every alias expanded. Our largest pack has 700.
 MAX_VALUES: Final = 50_000
 
 
 class YamlError(Exception):
-    """The file is not YAML, or says one key twice; `line` is 1-based."""
+    """The file is not YAML, or has a duplicate key; `line` is 1-based."""
 
     def __init__(self, message: str, line: int) -> None:
         super().__init__(message)
@@ -45,9 +45,9 @@ def load(path: Path) -> tuple[Any, dict[YamlPath, int]]:
 
 
 def _measure(node: yaml.Node, sizes: dict[int, int], open_: set[int]) -> int:
-    """How many values `node` is with its aliases written out; raises YamlError where that is too many or endless.
+    """The number of values in `node` with aliases expanded; raises YamlError if it is too large or infinite.
 
-    A few lines of aliases of aliases stand for billions of values; each node is looked at once here.
+    A few lines of nested aliases can stand for billions of values; each node is visited once here.
     """
     if (known := sizes.get(id(node))) is not None:
         return known
@@ -74,7 +74,7 @@ def _build(loader: Any, node: yaml.Node, path: YamlPath, lines: dict[YamlPath, i
             loader.flatten_mapping(node)
         result: JsonObject = {}
         for key_node, value_node in node.value:
-            # Keys are names here: `on`, `no` or `1` are taken as the text that was written.
+            # Keys are names: `on`, `no` or `1` are taken as written.
             key = str(key_node.value)
             line = key_node.start_mark.line + 1
             if key in result:

@@ -49,7 +49,7 @@ async def test_a_version_is_tried_on_real_orders(world: World, caller: Caller, t
     assert status == 200
     assert "Good news. " in page
     assert "अच्छी खबर। " in page
-    assert "order_created by sms in hi says something else" in page
+    assert "order_created by sms in hi has another text" in page
     assert "F-1" in page
     status, html = await supervisor.get("/desk/foresight?pack=device_pickup:000000000000")
     assert status == 200

@@ -212,5 +212,5 @@ def test_what_changes_of_a_brand_is_said_for_its_readers(tmp_path: Path, bakery:
     }
     assert found["brand", "readers of birch"] == "birch: order_created goes by sms instead of email, sms"
     assert found["brand", "readers of cedar"].startswith("cedar senders sms is +15005550019 instead of +15005550010")
-    assert found["text", "readers of birch"] == "birch: order_created by sms in en says something else"
+    assert found["text", "readers of birch"] == "birch: order_created by sms in en has another text"
     assert found["workflow", "customer"] == "which language speaks for another is pt: es instead of nothing"

@@ -200,7 +200,7 @@ def test_why_not_says_what_is_lacking_without_the_value(said: dict[str, Any], wh
         ({"path": "eta", "before": "2026-13-01"}, "'2026-13-01' is not a date; write now"),
         ({"path": "eta", "before": "now+2h"}, "is not a date; write now"),
         ({"path": "eta", "changed_by": "a bit"}, "'a bit' is not a duration"),
-        ({"path": "eta", "changed_by": "0s"}, "a change by '0s' is no change"),
+        ({"path": "eta", "changed_by": "0s"}, "a change by '0s' is not a change"),
         ({"all": [{"path": "eta"}, {"not": {"path": "etta"}}]}, "no order has 'etta'; did you mean 'eta'?"),
     ],
 )

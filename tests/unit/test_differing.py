@@ -89,7 +89,7 @@ def test_calendars_and_parts_are_said_as_people_say_them() -> None:
     was, would = (errand(("teams:\n", parts.format(more))) for more in ("", ", {to: going, any: [going, held]}"))
     (found,) = differences(was, would).differences
     assert (found.says, found.text[-1]) == (
-        "where a whole stands follows from its parts by other rules",
+        "a whole's status follows from its parts by other rules",
         "+going, where any going or held",
     )
 
@@ -113,7 +113,7 @@ def test_the_command_shows_texts_line_by_line(tmp_path: Path) -> None:
     shown = CliRunner().invoke(app, ["diff", str(old), new])
     assert shown.exit_code == 0, shown.output
     assert "For customer:" in shown.output
-    assert "order_created by sms in en says something else" in shown.output
+    assert "order_created by sms in en has another text" in shown.output
     assert "+Good news. " in shown.output
     said = msgspec.json.decode(CliRunner().invoke(app, ["diff", str(old), new, "--json"]).output)
     assert {*said} == {"workflow", "was", "would_be", "differences"}
