@@ -17,7 +17,7 @@ from service.domain.scopes import Scope
 from service.failpoints import failpoint
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.conversations import reading, writing
-from service.ledger.conversations.finding import Found, find_order
+from service.ledger.conversations.finding import OrderMatch, find_order
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.wakeups import TALK_TOPIC
 from service.ledger.orders import inbox
@@ -73,7 +73,7 @@ async def take(orders: Orders, said: IncomingReply) -> ReceivedReply | None:
     """Store the message and decide what it means, in one commit; None if it is a duplicate or not to be stored."""
     key = inbox.key_of(orders.keyring, "reply", said.key)
     async with orders.unit_of_work() as u:
-        found = Found(said.order_id) if said.order_id else None
+        found = OrderMatch(said.order_id) if said.order_id else None
         if found is None and said.address:
             found = await find_order(u.tx, said.channel, said.address, said.thread)
         refs = await u.lock_ids([found.order_id]) if found else {}
@@ -97,7 +97,7 @@ async def take(orders: Orders, said: IncomingReply) -> ReceivedReply | None:
     return kept
 
 
-def _cause(said: IncomingReply, now: datetime, found: Found) -> ReplyReceived:
+def _cause(said: IncomingReply, now: datetime, found: OrderMatch) -> ReplyReceived:
     return ReplyReceived(
         at=now,
         channel=said.channel,

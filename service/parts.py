@@ -10,7 +10,7 @@ from service.dispatch.budgets import Budgets
 from service.dispatch.compose import Composer
 from service.dispatch.guards import SendLimits
 from service.dispatch.health import ProviderHealth
-from service.dispatch.holds import Holds
+from service.dispatch.holds import HoldCache
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Settler
 from service.dispatch.straight import StraightWay
@@ -100,7 +100,7 @@ class Parts:
         self.health = ProviderHealth(self.orders, settings.provider_team, self.limits, self.budgets)
         self._straight = StraightWay(self.orders)
         self.settler = Settler(self.orders, self.health)
-        self.holds = Holds(self.orders, self.budgets)
+        self.holds = HoldCache(self.orders, self.budgets)
         self.templates = TemplateStates(self.orders, settings.twilio_accounts())
         mail_domain = settings.mail_domain if settings.mail_in else ""
         self.composer = Composer(

@@ -17,7 +17,7 @@ from service.domain.resending import withdrawn
 from service.domain.scopes import Scope
 from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.messages import states as rows
-from service.ledger.messages.listing import Found, WantedMessages, found_messages
+from service.ledger.messages.listing import ListedMessage, WantedMessages, found_messages
 from service.ledger.messages.states import StoredMessage
 from service.ledger.messages.suppressions import opted_out
 from service.orders import Orders
@@ -61,7 +61,7 @@ async def resend(orders: Orders, asked: Request, line: AuditLine | None = None) 
         found = await found_messages(tx, wanted, scope=asked.scope)
     if len(found) > MOST:
         raise Rejection(f"filter: more than {MOST:,} messages match; narrow it, by time for example")
-    by_order: dict[UUID, list[Found]] = {}
+    by_order: dict[UUID, list[ListedMessage]] = {}
     for f in reversed(found):
         by_order.setdefault(f.order_id, []).append(f)
     total, planned, concerned = Counter[str](), 0, 0
@@ -82,7 +82,9 @@ async def resend(orders: Orders, asked: Request, line: AuditLine | None = None) 
 class _Batch:
     """Some orders, in one transaction. `first`: how many were planned by the batches before."""
 
-    def __init__(self, orders: Orders, asked: Request, first: int, found: Mapping[UUID, Sequence[Found]]) -> None:
+    def __init__(
+        self, orders: Orders, asked: Request, first: int, found: Mapping[UUID, Sequence[ListedMessage]]
+    ) -> None:
         self._orders = orders
         self._asked = asked
         self._first = first

@@ -21,7 +21,7 @@ from service.ledger.database.engine import new_uuid
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import Wakeups
 from service.ledger.orders.commit import Changes
-from service.ledger.orders.inbox import Seen
+from service.ledger.orders.inbox import InboxEntry
 from service.ledger.orders.locking import lock_by_id, lock_due, lock_for_events, lock_named, wholes_of
 from service.ledger.orders.scoping import sees
 from service.workflows.packs import Packs
@@ -61,7 +61,7 @@ class UnitOfWork:
         """Lock these orders; those that do not exist yet may be created by a cause."""
         await self._hold((await lock_named(self.tx, refs)).values())
 
-    async def lock_for_events(self, keys: Iterable[bytes], refs: Iterable[OrderRef]) -> dict[bytes, Seen]:
+    async def lock_for_events(self, keys: Iterable[bytes], refs: Iterable[OrderRef]) -> dict[bytes, InboxEntry]:
         """As `lock`, and what the inbox knows of events with these keys; the wholes of parts are locked with them.
 
         All in one statement, by their ids, so that two parts of one whole never wait for each other. Raises BecamePart.

@@ -12,8 +12,8 @@ from service.broker.port import (
     INTAKE_BINDING,
     ORDERS,
     BrokerLost,
+    BrokerMessage,
     Delivery,
-    Message,
     Partitioning,
 )
 
@@ -41,7 +41,7 @@ class MemoryBroker:
         """Start consuming."""
         return MemorySubscription(self, queue)
 
-    async def publish(self, messages: Sequence[Message]) -> list[bool]:
+    async def publish(self, messages: Sequence[BrokerMessage]) -> list[bool]:
         """Put each message into the queues bound to its routing key."""
         for message in messages:
             for exchange, pattern, queue in self._bindings:
@@ -50,7 +50,7 @@ class MemoryBroker:
                     self._arrived[queue].set()
         return [True] * len(messages)
 
-    def _delivery(self, message: Message) -> Delivery:
+    def _delivery(self, message: BrokerMessage) -> Delivery:
         return Delivery(
             body=message.body,
             headers=message.headers,

@@ -58,7 +58,7 @@ class TooMuchHeld(BrokerLost):
     """Unacknowledged deliveries exceeded the memory limit; they were returned to the broker."""
 
 
-class Message(Struct, frozen=True):
+class BrokerMessage(Struct, frozen=True):
     """A message to publish."""
 
     exchange: str
@@ -123,7 +123,7 @@ class Broker(Protocol):
         """Start consuming, with at most so many unacknowledged messages and bytes. Raises BrokerLost."""
         ...
 
-    async def publish(self, messages: Sequence[Message]) -> list[bool]:
+    async def publish(self, messages: Sequence[BrokerMessage]) -> list[bool]:
         """Publish all and wait; returns whether each was confirmed. Does not raise if the broker is unavailable."""
         ...
 

@@ -26,8 +26,8 @@ from service.broker.port import (
     INTAKE,
     ORDERS,
     BrokerLost,
+    BrokerMessage,
     Destination,
-    Message,
     Partitioning,
     PartitionsHeld,
     QueueGone,
@@ -143,7 +143,7 @@ class RabbitBroker:
         with contextlib.suppress(*LOST):
             await self._partitions.settled()
 
-    async def publish(self, messages: Sequence[Message]) -> list[bool]:
+    async def publish(self, messages: Sequence[BrokerMessage]) -> list[bool]:
         """Publish all concurrently; returns whether each was confirmed in time."""
         try:
             async with self._lock:
@@ -164,7 +164,7 @@ class RabbitBroker:
             await self._give_up(publisher)
         return confirmed
 
-    async def _publish_line(self, destination: Destination, messages: Sequence[Message]) -> list[bool]:
+    async def _publish_line(self, destination: Destination, messages: Sequence[BrokerMessage]) -> list[bool]:
         """Publish to one destination on a channel of its own: a queue that accepts nothing blocks no other."""
         try:
             async with asyncio.timeout(PUBLISH_TIMEOUT_S):
@@ -220,7 +220,9 @@ class RabbitBroker:
         except (*LOST, BrokerLost) as error:
             log.error("broker.no_queue", destination=destination, error=str(as_lost(error)))
 
-    async def _publish_part(self, channel: RawChannel, destination: Destination, part: Sequence[Message]) -> list[str]:
+    async def _publish_part(
+        self, channel: RawChannel, destination: Destination, part: Sequence[BrokerMessage]
+    ) -> list[str]:
         """By message, why it was not confirmed, else empty. Bypasses aio-pika's channel, which costs a third."""
         must = destination[0] in NEEDS_A_QUEUE
         mandatory = [must or self._listening.asks(destination) for _ in part]

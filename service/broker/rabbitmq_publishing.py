@@ -18,7 +18,7 @@ from pamqp.base import Frame
 from pamqp.body import ContentBody
 from pamqp.header import ContentHeader
 
-from service.broker.port import Message
+from service.broker.port import BrokerMessage
 from service.broker.rabbitmq_queues import LOST
 
 # AMQP 0-9-1, §4.2.5.3: the maximum length of a short string in bytes.
@@ -36,7 +36,7 @@ class Published(Struct, frozen=True):
 
 
 async def publish_together(
-    channel: Channel, messages: Sequence[Message], mandatory: Sequence[bool], timeout_s: float
+    channel: Channel, messages: Sequence[BrokerMessage], mandatory: Sequence[bool], timeout_s: float
 ) -> list[Published]:
     """Publish all of these on a channel with confirms, and wait up to `timeout_s` for the confirms.
 
@@ -71,7 +71,7 @@ async def publish_together(
 
 
 def _written(
-    channel: Channel, messages: Sequence[Message], ids: Sequence[str], mandatory: Sequence[bool]
+    channel: Channel, messages: Sequence[BrokerMessage], ids: Sequence[str], mandatory: Sequence[bool]
 ) -> ChannelFrame:
     """The encoded frames of all of these."""
     frames: list[Frame | ContentHeader | ContentBody] = []

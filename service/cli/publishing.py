@@ -8,7 +8,7 @@ from pathlib import Path
 import typer
 
 from service import settings as settings_module
-from service.broker.port import ORDERS, SUBJECT_HEADERS, Message
+from service.broker.port import ORDERS, SUBJECT_HEADERS, BrokerMessage
 from service.broker.rabbitmq import RabbitBroker
 from service.domain.errors import Rejection
 from service.domain.event_decoding import decode
@@ -44,7 +44,7 @@ async def publish_file(name: str) -> int:
     return 1 if wrong or published < len(messages) else 0
 
 
-async def _in_order(broker: RabbitBroker, messages: Sequence[Message]) -> int:
+async def _in_order(broker: RabbitBroker, messages: Sequence[BrokerMessage]) -> int:
     """Publish in the file's order, stopping at the first unconfirmed message; returns how many were confirmed.
 
     Messages with one routing key are sent together, in order; those with another key wait for their confirms.
@@ -59,7 +59,7 @@ async def _in_order(broker: RabbitBroker, messages: Sequence[Message]) -> int:
     return published
 
 
-def batched(messages: Iterable[Message], size: int) -> Iterator[list[Message]]:
+def batched(messages: Iterable[BrokerMessage], size: int) -> Iterator[list[BrokerMessage]]:
     """Split into batches of at most that many."""
     left = iter(messages)
     while part := list(islice(left, size)):
@@ -72,7 +72,7 @@ def _read(name: str) -> str:
     return raw.decode("utf-8-sig").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _messages(name: str, text: str) -> tuple[list[Message], int]:
+def _messages(name: str, text: str) -> tuple[list[BrokerMessage], int]:
     """The events, and how many lines were not events."""
     messages, wrong = [], 0
     # Not splitlines: a text may contain a Unicode line separator.
@@ -86,5 +86,7 @@ def _messages(name: str, text: str) -> tuple[list[Message], int]:
             wrong += 1
             continue
         subject = {SUBJECT_HEADERS[0]: event.reference}
-        messages.append(Message(ORDERS, event.type, line.encode(), event.id, "application/cloudevents+json", subject))
+        messages.append(
+            BrokerMessage(ORDERS, event.type, line.encode(), event.id, "application/cloudevents+json", subject)
+        )
     return messages, wrong

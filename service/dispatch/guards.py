@@ -56,7 +56,7 @@ def refuse_address(address: str, limits: SendLimits) -> str:
     return f"numbers of {region or 'an unknown country'} are not in ALLOWED_COUNTRIES"
 
 
-class Places(Struct, frozen=True):
+class CapReservations(Struct, frozen=True):
     """The places that sends get under the caps; those over a cap, and which; those that wait for a place."""
 
     taken: Mapping[UUID, Reservation] = {}
@@ -68,14 +68,16 @@ class Places(Struct, frozen=True):
         return message_id in self.over or message_id in self.later
 
 
-async def reserve(tx: Transaction, sends: Sequence[ClaimedMessage], limits: SendLimits, now: datetime) -> Places:
+async def reserve(
+    tx: Transaction, sends: Sequence[ClaimedMessage], limits: SendLimits, now: datetime
+) -> CapReservations:
     """Take places for these sends, in the transaction that begins them; in their order, as far as there are any.
 
     A message waits while the places it lacks are held by sends that are not settled: these may be turned away yet.
     """
     caps_of = {c.message.id: _caps_of(c, tx.keyring, limits) for c in sends}
     if not any(caps_of.values()):
-        return Places()
+        return CapReservations()
     used = await caps.lock(tx, (cap.scope for wanted in caps_of.values() for cap in wanted), now)
     before = dict(used)
     taken: dict[UUID, Reservation] = {}
@@ -96,7 +98,7 @@ async def reserve(tx: Transaction, sends: Sequence[ClaimedMessage], limits: Send
         for cap in caps_of[c.message.id]:
             if not caps.is_near(cap.most, before[cap.scope].taken) and caps.is_near(cap.most, used[cap.scope].taken):
                 await _warn(tx, c.message.channel, cap, now)
-    return Places(taken, over, later)
+    return CapReservations(taken, over, later)
 
 
 def _caps_of(c: ClaimedMessage, keyring: Keyring, limits: SendLimits) -> tuple[Cap, ...]:

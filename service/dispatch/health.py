@@ -38,7 +38,7 @@ EVERY: Final = timedelta(seconds=5)
 AGAIN: Final = timedelta(minutes=1)
 
 
-class Seen(Struct, frozen=True):
+class SeenRefusal(Struct, frozen=True):
     """A refusal as a route saw it. `where`: the country or mail domain, if it concerns only that one.
 
     `later`: the provider had taken the message, and a receipt says that it was not delivered.
@@ -61,7 +61,7 @@ class Seen(Struct, frozen=True):
 class Health(Protocol):
     """What routes report and ask."""
 
-    def refused(self, seen: Seen) -> None:
+    def refused(self, seen: SeenRefusal) -> None:
         """This provider refuses us."""
 
     def works(self, channel: str, provider: str, where: str, *, alone: bool) -> None:
@@ -77,7 +77,7 @@ class Health(Protocol):
 class Silent:
     """Ignores all reports."""
 
-    def refused(self, seen: Seen) -> None:
+    def refused(self, seen: SeenRefusal) -> None:
         """Nothing."""
 
     def works(self, channel: str, provider: str, where: str, *, alone: bool) -> None:
@@ -112,7 +112,7 @@ class ProviderHealth:
         self._on_works: Callable[[Key], None] = lambda _key: None
         self._is_tidy = True
 
-    def refused(self, seen: Seen) -> None:
+    def refused(self, seen: SeenRefusal) -> None:
         """As a route told it."""
         now, answer = self._orders.time.now(), seen.answer
         known = self._refusing.get(seen.key)

@@ -23,7 +23,7 @@ SWEEP_EVERY: Final = timedelta(seconds=30)
 LetGo = Callable[[Transaction], Awaitable[tuple[int, set[str]]]]
 
 
-class Holds:
+class HoldCache:
     """The active holds. A message that one covers is not sent, and waits as `held`."""
 
     def __init__(self, orders: Orders, budgets: Budgets | None = None) -> None:

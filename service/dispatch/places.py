@@ -14,7 +14,7 @@ FIRST_AT_ONCE: Final = 4
 CODES_SHARE: Final = 10
 
 
-class Line(Struct):
+class SendQueue(Struct):
     """One of the two queues of a channel: of codes, or of everything else.
 
     `claiming`: places taken while it claims; `held`: by transactions whose messages come the straight way. `is_clear`:
@@ -35,13 +35,13 @@ class Line(Struct):
         return not self.is_clear or self.claiming > 0 or self.wake.is_set()
 
 
-class Places:
+class SendSlots:
     """Places taken by sends, by claims and by transactions; lines that found none are woken when some are free.
 
     `sending`: how many sends are on their way.
     """
 
-    def __init__(self, most: int, lines: Sequence[Line]) -> None:
+    def __init__(self, most: int, lines: Sequence[SendQueue]) -> None:
         """`most`: the final number of places."""
         self.lines = lines
         self.sending = 0
@@ -53,7 +53,7 @@ class Places:
         """Also set this event whenever places become free."""
         self._freed = freed
 
-    def line(self, *, codes: bool) -> Line:
+    def line(self, *, codes: bool) -> SendQueue:
         """One of the two."""
         return next(line for line in self.lines if line.codes == codes)
 
@@ -67,7 +67,7 @@ class Places:
         """How many are held for messages that come the straight way."""
         return sum(line.held for line in self.lines)
 
-    def left(self, line: Line) -> int:
+    def left(self, line: SendQueue) -> int:
         """How many more may be sent now; a few places are always reserved for codes."""
         for_codes = -(-self._most // CODES_SHARE) if self._most > 1 else 0
         taken = self.sending + self.held + sum(other.claiming for other in self.lines)
@@ -89,11 +89,11 @@ class Places:
         self._at_once = min(self._at_once + 1, self._most)
         self.wake_full()
 
-    def hold(self, line: Line) -> None:
+    def hold(self, line: SendQueue) -> None:
         """Take a place for a message that comes the straight way."""
         line.held += 1
 
-    def let_go(self, line: Line) -> None:
+    def let_go(self, line: SendQueue) -> None:
         """Give it back."""
         line.held -= 1
         self.wake_full()

@@ -13,8 +13,8 @@ from service.channels.port import ReplyWindow
 from service.channels.registry import medium_of, spec_of
 from service.dispatch import guards
 from service.dispatch.compose import Composed, Composer
-from service.dispatch.guards import Places, SendLimits
-from service.dispatch.holds import Holds
+from service.dispatch.guards import CapReservations, SendLimits
+from service.dispatch.holds import HoldCache
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Ended
 from service.dispatch.template_states import TemplateStates
@@ -46,7 +46,7 @@ class Resting(Struct, frozen=True):
     until: datetime
 
 
-def over(places: Places, c: ClaimedMessage) -> Ended:
+def over(places: CapReservations, c: ClaimedMessage) -> Ended:
     """The end of a message over a cap."""
     return Ended("suppressed", f"over {places.over[c.message.id]}", "cap")
 
@@ -82,7 +82,7 @@ class Preparer:
         orders: Orders,
         composer: Composer,
         limits: SendLimits,
-        holds: Holds,
+        holds: HoldCache,
         route: ChannelRoute,
         templates: TemplateStates,
     ) -> None:
@@ -106,10 +106,12 @@ class Preparer:
         """In which windows these go out, where the channel has any."""
         return await windows_of(tx, self._route.channel, claimed, self._route.providers, self._orders.packs, now)
 
-    async def reserve(self, tx: Transaction, ready: Sequence[tuple[ClaimedMessage, Composed]], now: datetime) -> Places:
+    async def reserve(
+        self, tx: Transaction, ready: Sequence[tuple[ClaimedMessage, Composed]], now: datetime
+    ) -> CapReservations:
         """Their places under the caps, for the length of the send."""
         if not self._is_dialled:
-            return Places()
+            return CapReservations()
         return await guards.reserve(tx, [c for c, _ in ready], self._limits, now)
 
     async def prepare(

@@ -14,7 +14,7 @@ from service.channels.port import OutgoingMessage, Provider, SendResult, chosen_
 from service.dispatch.breaker import Attempt, Breaker
 from service.dispatch.destinations import destination_of
 from service.dispatch.guarded import asked
-from service.dispatch.health import Health, Seen, Silent
+from service.dispatch.health import Health, SeenRefusal, Silent
 from service.domain.notices import Accepted, Deferred, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.telemetry import metrics
 from service.timekeeping import TimeSource
@@ -214,7 +214,7 @@ class ChannelRoute:
         self._refused_at[key] = taken
         scope = answer.scope if where or answer.scope != "destination" else "provider"
         passes_others = before is not None and before < taken
-        self._health.refused(Seen(self.channel, name, where if scope == "destination" else "", scope, answer))
+        self._health.refused(SeenRefusal(self.channel, name, where if scope == "destination" else "", scope, answer))
         if scope == "address" or passes_others:
             whole.works()
             part.works()

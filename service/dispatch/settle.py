@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from service import opt_outs
 from service.channels.twilio import codes
 from service.dispatch.destinations import destination_of
-from service.dispatch.health import Health, Seen, Silent
+from service.dispatch.health import Health, SeenRefusal, Silent
 from service.dispatch.windows import OUTSIDE
 from service.domain.causes import MessageSettled
 from service.domain.draft import Decision
@@ -229,7 +229,7 @@ class Settler:
         )
 
 
-def _refused_later(n: Message, result: ProviderResult | Ended) -> Seen | None:
+def _refused_later(n: Message, result: ProviderResult | Ended) -> SeenRefusal | None:
     """What a receipt says of us: the message was taken and not delivered, for a reason that meets others too.
 
     The message has ended, and its fallback goes out; whoever can mend it hears of it, and other messages go first by a
@@ -242,7 +242,7 @@ def _refused_later(n: Message, result: ProviderResult | Ended) -> Seen | None:
         return None
     where = destination_of(n.address) if scope == "destination" else ""
     refused = Refused(n.provider, result.code, result.words, "destination" if where else "provider")
-    return Seen(n.channel, n.provider, where, refused.scope, refused, later=True)
+    return SeenRefusal(n.channel, n.provider, where, refused.scope, refused, later=True)
 
 
 def _scope_of(code: str) -> RefusedScope | None:

@@ -19,9 +19,9 @@ from service.dispatch.beginning import Beginner
 from service.dispatch.bundling import outcomes
 from service.dispatch.compose import Composed, Composer
 from service.dispatch.guards import SendLimits
-from service.dispatch.holds import Holds
+from service.dispatch.holds import HoldCache
 from service.dispatch.outcomes import OutcomeWriter
-from service.dispatch.places import Line, Places
+from service.dispatch.places import SendQueue, SendSlots
 from service.dispatch.preparing import Preparer, Ready, unsaid
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Outcome
@@ -53,7 +53,7 @@ class Worker:
         composer: Composer,
         outcomes: OutcomeWriter,
         limits: SendLimits,
-        holds: Holds,
+        holds: HoldCache,
         templates: TemplateStates,
     ) -> None:
         self._orders = orders
@@ -66,8 +66,10 @@ class Worker:
         self._beginner = Beginner(orders, route.channel, self._preparer, self.lease, POLL)
         self._sending: set[asyncio.Task[None]] = set()
         topics = {codes: dispatch_topic(route.channel, codes=codes) for codes in (True, False)}
-        lines = [Line(codes, orders.wakeups.subscribe(topic), orders.time.now()) for codes, topic in topics.items()]
-        self.places = Places(route.concurrent, lines)
+        lines = [
+            SendQueue(codes, orders.wakeups.subscribe(topic), orders.time.now()) for codes, topic in topics.items()
+        ]
+        self.places = SendSlots(route.concurrent, lines)
         self._is_open = True
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -85,15 +87,15 @@ class Worker:
             await asyncio.gather(*self._sending, return_exceptions=True)
             await self._outcomes.finish()
 
-    async def _run(self, line: Line, stopping: asyncio.Event) -> None:
+    async def _run(self, line: SendQueue, stopping: asyncio.Event) -> None:
         (stay_prompt if line.codes else give_way)()
         await run_loop("dispatch", partial(self._turn, line, stopping), stopping, channel=self._route.channel)
 
-    async def _turn(self, line: Line, stopping: asyncio.Event) -> None:
+    async def _turn(self, line: SendQueue, stopping: asyncio.Event) -> None:
         if not await self._round(line):
             await self._rest(line, stopping)
 
-    async def _rest(self, line: Line, stopping: asyncio.Event) -> None:
+    async def _rest(self, line: SendQueue, stopping: asyncio.Event) -> None:
         """Sleep until there may be something to do: new work, a freed place, a due retry, a rest that is over."""
         if stopping.is_set():
             return
@@ -107,11 +109,11 @@ class Worker:
             until = min(until, due)
         await self._orders.time.wait(line.wake, until)
 
-    async def _next_due(self, line: Line) -> datetime | None:
+    async def _next_due(self, line: SendQueue) -> datetime | None:
         async with self._orders.ledger.reading() as tx:
             return await claims.next_due(tx, self._route.channel, line.looked_at)
 
-    async def _round(self, line: Line) -> bool:
+    async def _round(self, line: SendQueue) -> bool:
         """Claim and start sending; whether there may be more to do at once."""
         line.wake.clear()
         line.looked_at = self._orders.time.now()

@@ -19,7 +19,7 @@ TAKES: Final[Mapping[str, tuple[str, ...]]] = {
 STAFF: Final = ("agent", "supervisor", "admin")
 
 
-class Entry(Struct, frozen=True):
+class StatusEntry(Struct, frozen=True):
     """How a status is entered by hand.
 
     `titles`: what its button says; `roles`: who may, of those who may change the status at all (empty: all of them);
@@ -45,7 +45,7 @@ class Act(Struct, frozen=True):
     to: tuple[str, ...] = ()
     sets: tuple[str, ...] = ()
     titles: Mapping[str, str] = {}
-    entries: Mapping[str, Entry] = {}
+    entries: Mapping[str, StatusEntry] = {}
     lines: str = ""
     people: tuple[str, ...] = ()
     prefix: str = ""

@@ -16,12 +16,12 @@ from service.ledger.auditing.lines import AuditLine, write_audit
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.transaction import Transaction
 from service.ledger.words import drafts
-from service.ledger.words.drafts import Draft, Said, TextChange
+from service.ledger.words.drafts import DraftContent, TextChange, TextDraft
 from service.orders import Orders
 from service.pacing import aside
 from service.workflows.packs import Pack
 
-Line = Callable[[Draft], AuditLine]
+Line = Callable[[TextDraft], AuditLine]
 
 
 class Conflict(Exception):
@@ -69,12 +69,12 @@ class Editor:
 
     async def write(
         self, workflow: str, notice: str, written: Mapping[str, Written], by: str, why: str, line: Line
-    ) -> Draft:
+    ) -> TextDraft:
         """Save texts in the notice's draft, creating it if there is none; raises Conflict."""
         pack, now = self.pack(workflow, notice), self._orders.time.now()
         async with self._orders.ledger.transaction() as tx:
             before = await drafts.open_of(tx, workflow, notice, lock=True)
-            draft = before or Draft(new_uuid(), workflow, notice, "draft", 0, now, now, None, Said({}))
+            draft = before or TextDraft(new_uuid(), workflow, notice, "draft", 0, now, now, None, DraftContent({}))
             texts, changed = _merged(pack, draft, written, by)
             if not changed and before is not None and why in ("", draft.said.why):
                 return draft
@@ -88,7 +88,7 @@ class Editor:
             await write_audit(tx, [line(draft)], now)
         return draft
 
-    async def approve(self, draft_id: UUID, version: int, by: str, line: Line) -> Draft:
+    async def approve(self, draft_id: UUID, version: int, by: str, line: Line) -> TextDraft:
         """Approve a draft; raises Conflict, NotYours for one of its authors, NoSuchDraft."""
         async with self._orders.ledger.transaction() as tx:
             draft = await self._locked(tx, draft_id, version)
@@ -98,7 +98,7 @@ class Editor:
             said = structs.replace(draft.said, approved_by=by)
             return await self._keep(tx, structs.replace(draft, state="approved", said=said), line)
 
-    async def publish(self, draft_id: UUID, version: int, by: str, line: Line) -> Draft:
+    async def publish(self, draft_id: UUID, version: int, by: str, line: Line) -> TextDraft:
         """Publish an approved draft; raises Conflict, NoSuchDraft."""
         now = self._orders.time.now()
         async with self._orders.ledger.transaction() as tx:
@@ -113,7 +113,7 @@ class Editor:
         await self._publisher.make_known()
         return done
 
-    async def drop(self, draft_id: UUID, version: int, by: str, line: Line) -> Draft:
+    async def drop(self, draft_id: UUID, version: int, by: str, line: Line) -> TextDraft:
         """Drop a draft; it stays in the history. Raises Conflict, NoSuchDraft."""
         now = self._orders.time.now()
         async with self._orders.ledger.transaction() as tx:
@@ -121,7 +121,7 @@ class Editor:
             said = structs.replace(draft.said, ended_by=by)
             return await self._keep(tx, structs.replace(draft, state="dropped", ended_at=now, said=said), line)
 
-    async def roll_back(self, draft_id: UUID, by: str, why: str, line: Line) -> Draft:
+    async def roll_back(self, draft_id: UUID, by: str, why: str, line: Line) -> TextDraft:
         """Restore the texts that a published draft replaced; raises Conflict, NoSuchDraft.
 
         This takes only one person: the restored texts were approved once, and wrong ones should be replaced quickly.
@@ -141,14 +141,14 @@ class Editor:
             await self._must_pass(pack, old.notice, back)
             packs = await self._publisher.put(tx, pack, back)
             texts = {file: TextChange(change.now, change.was, by) for file, change in old.said.texts.items()}
-            said = Said(texts, (by,), why, "", by, packs, old.id)
-            done = Draft(new_uuid(), old.workflow, old.notice, "published", 1, now, now, now, said)
+            said = DraftContent(texts, (by,), why, "", by, packs, old.id)
+            done = TextDraft(new_uuid(), old.workflow, old.notice, "published", 1, now, now, now, said)
             await drafts.begin(tx, done)
             await write_audit(tx, [line(done)], now)
         await self._publisher.make_known()
         return done
 
-    async def _locked(self, tx: Transaction, draft_id: UUID, version: int) -> Draft:
+    async def _locked(self, tx: Transaction, draft_id: UUID, version: int) -> TextDraft:
         draft = await drafts.draft_of(tx, draft_id, lock=True)
         if draft is None:
             raise NoSuchDraft
@@ -158,7 +158,7 @@ class Editor:
             raise Conflict("somebody changed it since you looked at it; look at it again", draft.said.texts)
         return draft
 
-    async def _must_fit(self, draft: Draft) -> Pack:
+    async def _must_fit(self, draft: TextDraft) -> Pack:
         """The pack that it changes; raises Conflict where texts were changed meanwhile, or have mistakes."""
         pack = self.pack(draft.workflow, draft.notice)
         if not draft.said.texts:
@@ -175,7 +175,7 @@ class Editor:
             file, (first, *_) = next(iter(problems.items()))
             raise Conflict(f"{file or notice}:{first.line}: {first.problem}")
 
-    async def _keep(self, tx: Transaction, draft: Draft, line: Line) -> Draft:
+    async def _keep(self, tx: Transaction, draft: TextDraft, line: Line) -> TextDraft:
         now = self._orders.time.now()
         draft = structs.replace(draft, version=draft.version + 1, changed_at=now)
         await drafts.change(tx, draft)
@@ -188,7 +188,7 @@ def _same(name: str, others: tuple[str, ...]) -> bool:
 
 
 def _merged(
-    pack: Pack, draft: Draft, written: Mapping[str, Written], by: str
+    pack: Pack, draft: TextDraft, written: Mapping[str, Written], by: str
 ) -> tuple[dict[str, TextChange], list[str]]:
     """The draft's texts including these, and the changed ones; raises Conflict."""
     texts, changed, theirs = dict(draft.said.texts), [], {}

@@ -37,7 +37,7 @@ class TextProblem(Struct, frozen=True):
     problem: str
 
 
-class Seen(Struct, frozen=True):
+class TextPreview(Struct, frozen=True):
     """A text as its reader sees it. `segments`: 0 where they do not apply. `each`: its cost, where prices are known."""
 
     title: str = ""
@@ -79,7 +79,7 @@ def problems_in(pack: Pack, notice: str, texts: Mapping[str, str | None]) -> dic
     return found
 
 
-def seen(pack: Pack, notice: str, places: Iterable[TextPlace], reading: Reading) -> dict[str, Seen]:
+def seen(pack: Pack, notice: str, places: Iterable[TextPlace], reading: Reading) -> dict[str, TextPreview]:
     """Each of these texts as rendered; missing ones are left out."""
     there = [place for place in places if pack.templates.text_of(place.file) is not None]
     with within_time(WITHIN_S):
@@ -88,10 +88,10 @@ def seen(pack: Pack, notice: str, places: Iterable[TextPlace], reading: Reading)
 
 async def look(
     pack: Pack, notice: str, places: Iterable[TextPlace], texts: Mapping[str, str | None], reading: Reading
-) -> tuple[dict[str, list[TextProblem]], dict[str, Seen]]:
+) -> tuple[dict[str, list[TextProblem]], dict[str, TextPreview]]:
     """Check and render these texts in a thread."""
 
-    def work() -> tuple[dict[str, list[TextProblem]], dict[str, Seen]]:
+    def work() -> tuple[dict[str, list[TextProblem]], dict[str, TextPreview]]:
         problems = problems_in(pack, notice, texts)
         too_long = any(text is not None and len(text) > MOST_LETTERS for text in texts.values())
         return problems, {} if too_long else seen(with_texts(pack, texts), notice, places, reading)
@@ -99,7 +99,7 @@ async def look(
     return await aside(work)
 
 
-def _seen(pack: Pack, notice: str, place: TextPlace, reading: Reading) -> Seen:
+def _seen(pack: Pack, notice: str, place: TextPlace, reading: Reading) -> TextPreview:
     workflow, medium = pack.workflow.for_brand(place.brand), medium_of(place.channel)
     told = workflow.notices[notice]
     values, address = _values(workflow, notice, place, reading)
@@ -108,10 +108,10 @@ def _seen(pack: Pack, notice: str, place: TextPlace, reading: Reading) -> Seen:
             place.locale, notice, place.channel, values, workflow.content_in(told, place.locale)
         )
     except UNRENDERABLE as error:
-        return Seen(problem=str(error) or type(error).__name__)
+        return TextPreview(problem=str(error) or type(error).__name__)
     country = country_of(address) or workflow.region or ""
     price = reading.prices.per_part(place.channel, country) * medium.paid_parts(rendered)
-    return Seen(
+    return TextPreview(
         rendered.title,
         rendered.text,
         medium.parts(rendered),

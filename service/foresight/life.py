@@ -42,7 +42,7 @@ class ProviderAnswer(Struct, frozen=True, gc=False):
     result: ProviderResult
 
 
-class Provider(Protocol):
+class ResultSource(Protocol):
     """Supplies the results of messages."""
 
     def answers(self, n: Message, now: datetime) -> Sequence[ProviderAnswer]:
@@ -127,7 +127,7 @@ class Life:
 class PlayedLife(Life):
     """A life whose messages are answered by `provider`, each when it is due."""
 
-    def __init__(self, workflow: Workflow, new_id: UUID, provider: Provider) -> None:
+    def __init__(self, workflow: Workflow, new_id: UUID, provider: ResultSource) -> None:
         super().__init__(workflow, new_id)
         # Lives whose messages to the same person may be bundled with this one's.
         self.beside: Sequence[PlayedLife] = ()

@@ -23,8 +23,8 @@ from service.broker.port import (
     SUBJECT_HEADERS,
     Broker,
     BrokerLost,
+    BrokerMessage,
     Delivery,
-    Message,
     Taken,
 )
 from service.domain.erasure import Traces
@@ -185,13 +185,13 @@ class DeadLetters:
         named = (d for i, d in enumerate(taken.deliveries, 1) if i in numbers)
         return [d for d in named if key in ("", self._key(d))]
 
-    def _replay_of(self, delivery: Delivery) -> Message:
+    def _replay_of(self, delivery: Delivery) -> BrokerMessage:
         opened = self._opened(delivery)
         body = sealed_dead_letter(opened, self._keyring, REPLAY)
         routing_key = _routing_key(delivery) or "order.replayed"
         # So that it comes by the partition by which it came, and the other events of its order come.
         partition = {name: opened.headers[name] for name in SUBJECT_HEADERS if name in opened.headers}
-        return Message(ORDERS, routing_key, body, delivery.message_id, REPLAY_TYPE, partition)
+        return BrokerMessage(ORDERS, routing_key, body, delivery.message_id, REPLAY_TYPE, partition)
 
     async def forget(self, traces: Traces) -> int:
         """Drop the letters that name this person, however far back; how many. Raises BrokerLost."""

@@ -19,7 +19,7 @@ from service.domain.quoting import reference
 from service.intake.acts import act_out, refused_act
 from service.intake.chosen import ChosenWishes, theirs
 from service.intake.files import take_files, with_files
-from service.intake.lists import Listed, ListRows
+from service.intake.lists import EventRows, ListRows
 from service.intake.parking import WAITS, Parking
 from service.intake.reading import ReadMessage
 from service.intake.refusals import Refusals
@@ -53,7 +53,7 @@ class EventDecider:
         self,
         u: UnitOfWork,
         reads: Sequence[ReadMessage],
-        known: Mapping[bytes, inbox.Seen],
+        known: Mapping[bytes, inbox.InboxEntry],
         dead_letter: bool,
         parking: Parking | None,
     ) -> list[Verdict]:
@@ -64,7 +64,7 @@ class EventDecider:
         """
         wishes = await self._chosen.of(u.tx, (r.event for r in reads if r.event), u.now)
         verdicts: list[Verdict] = []
-        results: dict[bytes, inbox.Seen] = {}
+        results: dict[bytes, inbox.InboxEntry] = {}
         rows = ListRows(self._orders)
         for r in reads:
             if u.changes.messages >= MOST_MESSAGES:
@@ -79,7 +79,9 @@ class EventDecider:
             verdict = _parked(r, parking) if parking and may_wait else None
             if verdict is None:
                 verdict = await self._with_rows(u, r, wishes, rows)
-            results[r.key] = inbox.Seen(verdict.outcome, verdict.reason, content=r.content, recorded=verdict.recorded)
+            results[r.key] = inbox.InboxEntry(
+                verdict.outcome, verdict.reason, content=r.content, recorded=verdict.recorded
+            )
             if verdict.outcome == "rejected" and dead_letter:
                 u.changes.send(self._refusals.dead_letter(r, verdict.reason, u.now))
             verdicts.append(verdict)
@@ -88,7 +90,7 @@ class EventDecider:
 
     async def _with_rows(self, u: UnitOfWork, r: ReadMessage, wishes: Mapping[str, Wishes], rows: ListRows) -> Verdict:
         """Decide one event with the rows and files that it brings: all, or nothing."""
-        listed: Listed | None = None
+        listed: EventRows | None = None
         files: Sequence[StoredFile] = ()
         if r.event is not None and r.event.data.lists and not self._refused(u, r):
             try:

@@ -53,7 +53,7 @@ class Incoming(Struct, frozen=True):
     scope: Scope = EVERYTHING
 
 
-class Standing(Struct, frozen=True):
+class QueueKey(Struct, frozen=True):
     """What an event's place in the queue depends on: its order, its source, and whether it carries a code."""
 
     ref: OrderRef
@@ -77,14 +77,14 @@ _envelope_decoder: Final = msgspec.json.Decoder(_Envelope)
 _data_decoder: Final = msgspec.json.Decoder(_Data)
 
 
-def standing(incoming: Incoming) -> Standing | None:
+def standing(incoming: Incoming) -> QueueKey | None:
     """The standing of an event, at a twentieth of the cost of `read`; also of some that `read` rejects."""
     try:
         envelope = _envelope_decoder.decode(_document(incoming))
         data = _data_decoder.decode(data_of(envelope.data, envelope.data_base64))
     except (Rejection, msgspec.DecodeError, UnicodeDecodeError, RecursionError):
         return None
-    return Standing(OrderRef(data.workflow, envelope.subject), envelope.source, bool(data.secrets))
+    return QueueKey(OrderRef(data.workflow, envelope.subject), envelope.source, bool(data.secrets))
 
 
 def _document(incoming: Incoming) -> bytes:

@@ -12,7 +12,7 @@ from service.domain.wholes import parent_given
 from service.failpoints import failpoint
 from service.intake.deciding import EventDecider
 from service.intake.decoding import Incoming, standing
-from service.intake.line import Waiting
+from service.intake.line import QueuedDelivery
 from service.intake.parking import Parking, order_of
 from service.intake.reading import ReadMessage, read_messages
 from service.intake.refusals import Refusals
@@ -43,15 +43,15 @@ class Intake:
         self._decider = EventDecider(orders, self._refusals)
         self.sooner: Sooner = sooner or Later()
 
-    def placed(self, delivery: Delivery, message: Incoming) -> Waiting:
+    def placed(self, delivery: Delivery, message: Incoming) -> QueuedDelivery:
         """Where a delivery stands in line; what cannot be read concerns no order."""
         try:
             found = standing(replay_opened(message, self._orders.keyring))
         except Rejection:
             found = None
         if found is None:
-            return Waiting(delivery, delivery.tag, "", is_code=False)
-        return Waiting(delivery, found.ref, found.source, is_code=found.is_code)
+            return QueuedDelivery(delivery, delivery.tag, "", is_code=False)
+        return QueuedDelivery(delivery, found.ref, found.source, is_code=found.is_code)
 
     async def take(self, messages: Sequence[Incoming], *, dead_letter: bool) -> list[Verdict]:
         """Decide and commit these, in order; bad input gets a verdict too.
@@ -150,13 +150,13 @@ class Intake:
         What is refused becomes a dead letter.
         """
         reads = await read_messages(messages, self._orders.keyring)
-        return await self._decider.decide(u, reads, {r.key: inbox.Seen(inbox.TRYING) for r in reads}, True, None)
+        return await self._decider.decide(u, reads, {r.key: inbox.InboxEntry(inbox.TRYING) for r in reads}, True, None)
 
     async def give_up(self, u: UnitOfWork, messages: Sequence[Incoming], reason: str) -> list[Verdict]:
         """End the waiting of these events, with the reason in words: each becomes a dead letter."""
         reads = await read_messages(messages, self._orders.keyring)
         for r in reads:
             u.changes.send(self._refusals.dead_letter(r, reason, u.now))
-        results = {r.key: inbox.Seen("rejected", reason, content=r.content) for r in reads}
+        results = {r.key: inbox.InboxEntry("rejected", reason, content=r.content) for r in reads}
         inbox.record(u.changes.writes, results, results, u.now)
         return [Verdict("rejected", reason, r.event) for r in reads]

@@ -17,7 +17,7 @@ MOST_EVENTS: Final = 100
 MOST_BYTES: Final = 128 * 1024
 
 
-class Waiting(Struct, frozen=True):
+class QueuedDelivery(Struct, frozen=True):
     """A queued delivery. `order`: the key within which the sequence is kept. `is_code`: it carries a secret."""
 
     delivery: Delivery
@@ -55,14 +55,14 @@ class _Turns:
         return order
 
 
-class Line:
+class DeliveryQueue:
     """Deliveries until they are done. An order is in one part at a time: `take` gives one out, `done` ends it.
 
     Parts of codes and parts of everything else may be worked on side by side.
     """
 
     def __init__(self) -> None:
-        self._orders: dict[Hashable, deque[Waiting]] = {}
+        self._orders: dict[Hashable, deque[QueuedDelivery]] = {}
         self._codes: Counter[Hashable] = Counter()
         self._busy: set[Hashable] = set()
         self._turns = {True: _Turns(), False: _Turns()}
@@ -77,19 +77,19 @@ class Line:
         """Of how many orders events wait."""
         return len(self._orders)
 
-    def put(self, waiting: Waiting) -> None:
+    def put(self, waiting: QueuedDelivery) -> None:
         """Queue it behind the others of its order."""
         self._orders.setdefault(waiting.order, deque()).append(waiting)
         self._codes[waiting.order] += waiting.is_code
         if waiting.order not in self._busy:
             self._queue(waiting.order)
 
-    def take(self, *, codes: bool, most: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> list[Waiting]:
+    def take(self, *, codes: bool, most: int = MOST_EVENTS, most_bytes: int = MOST_BYTES) -> list[QueuedDelivery]:
         """Codes with what stands before them in their orders, or what has no code behind it; until `done`.
 
         At most so many events and bytes; an event that is larger goes alone.
         """
-        part: list[Waiting] = []
+        part: list[QueuedDelivery] = []
         ours: set[Hashable] = set()
         turns, room = self._turns[codes], most_bytes
         while len(part) < most and (order := turns.next()) is not None:
@@ -110,7 +110,7 @@ class Line:
                 turns.add(self._orders[order][0].source, order)
         return part
 
-    def done(self, part: Iterable[Waiting]) -> None:
+    def done(self, part: Iterable[QueuedDelivery]) -> None:
         """What waits behind these may be taken."""
         for order in dict.fromkeys(w.order for w in part):
             self._busy.discard(order)
@@ -120,7 +120,7 @@ class Line:
     def _queue(self, order: Hashable) -> None:
         self._turns[bool(self._codes[order])].add(self._orders[order][0].source, order)
 
-    def _pop(self, order: Hashable) -> Waiting:
+    def _pop(self, order: Hashable) -> QueuedDelivery:
         line = self._orders[order]
         waiting = line.popleft()
         self._codes[order] -= waiting.is_code

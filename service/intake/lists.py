@@ -24,7 +24,7 @@ from service.domain.workflow import Workflow
 from service.intake.decoding import Incoming, RowEdit
 from service.ledger.database.engine import new_uuid
 from service.ledger.lists import reading, writing
-from service.ledger.lists.writing import Place, Stored
+from service.ledger.lists.writing import OrderList, StoredBatch
 from service.lists.checking import Checker, Mistakes
 from service.orders import Orders
 from service.pacing import aside
@@ -53,12 +53,12 @@ class Edit(Struct, frozen=True):
     values: JsonObject | None
 
 
-class Listed(Struct, frozen=True):
+class EventRows(Struct, frozen=True):
     """An event without its rows, and what becomes of those once it is taken."""
 
     event: Event
     new: tuple[New, ...] = ()
-    taken: tuple[Stored, ...] = ()
+    taken: tuple[StoredBatch, ...] = ()
     edits: tuple[Edit, ...] = ()
 
 
@@ -69,15 +69,15 @@ class ListRows:
         self._orders = orders
         self._claimed: set[bytes] = set()
 
-    async def listed(self, u: UnitOfWork, incoming: Incoming, event: Event) -> Listed:
+    async def listed(self, u: UnitOfWork, incoming: Incoming, event: Event) -> EventRows:
         """Check all rows of an event; raises Rejection that names the mistakes, and then nothing is taken."""
         ref = OrderRef(event.data.workflow, event.reference)
         known = u.order(ref)
         pack = self._orders.packs.find(ref.workflow, known.version if known else "")
         if pack is None:
-            return Listed(event)
+            return EventRows(event)
         new: list[New] = []
-        taken: list[Stored] = []
+        taken: list[StoredBatch] = []
         edits: list[Edit] = []
         told: dict[str, ListGiven] = {}
         for name, given in event.data.lists.items():
@@ -95,7 +95,7 @@ class ListRows:
                 edit = _edit_of(incoming.acted.edits, name, given)
                 edits.append(await self._edit(u, where, ref, spec, edit, known, pack.workflow))
         event = structs.replace(event, data=structs.replace(event.data, lists=told))
-        return Listed(event, tuple(new), tuple(taken), tuple(edits))
+        return EventRows(event, tuple(new), tuple(taken), tuple(edits))
 
     async def _new(
         self, u: UnitOfWork, where: str, ref: OrderRef, spec: ListSpec, given: ListGiven, workflow: Workflow
@@ -124,7 +124,9 @@ class ListRows:
         _refuse(where, mistakes)
         self._claimed |= {d for found in digests for d in found.values()}
 
-    async def _stored(self, u: UnitOfWork, where: str, spec: ListSpec, given: ListGiven, known: Order | None) -> Stored:
+    async def _stored(
+        self, u: UnitOfWork, where: str, spec: ListSpec, given: ListGiven, known: Order | None
+    ) -> StoredBatch:
         """Rows that wait to be taken by this event."""
         stored = await writing.batch(u.tx, UUID(given.id))
         if stored is None or known is None or (stored.order_id, stored.list) != (known.id, spec.name) or stored.taken:
@@ -158,13 +160,13 @@ class ListRows:
             raise Rejection(f"{where}.{doubled}: another row has the same, and must not")
         return Edit(spec, edit.row_id, row)
 
-    async def write(self, u: UnitOfWork, listed: Listed) -> None:
+    async def write(self, u: UnitOfWork, listed: EventRows) -> None:
         """Keep it with the event, which was decided."""
         ref = OrderRef(listed.event.data.workflow, listed.event.reference)
         order = u.order(ref)
         assert order is not None
         for new in listed.new:
-            place = Place(order.id, ref, new.spec)
+            place = OrderList(order.id, ref, new.spec)
             row = writing.batch_row(new.id, place, len(new.rows), new.digest, u.now, u.now)
             prepared = await aside(partial(writing.prepare, self._orders.keyring, place, new.id, new.rows))
             await writing.begin(u.tx, row)
@@ -174,7 +176,7 @@ class ListRows:
             if edit.values is None:
                 await writing.remove(u.tx, edit.row_id)
             else:
-                await writing.change(u.tx, Place(order.id, ref, edit.spec), edit.row_id, edit.values)
+                await writing.change(u.tx, OrderList(order.id, ref, edit.spec), edit.row_id, edit.values)
         u.changes.woken.add(ROWS)
 
 

@@ -12,7 +12,7 @@ from service.broker.port import INTAKE, Broker, BrokerLost, Delivery, QueueGone,
 from service.failpoints import failpoint
 from service.intake.decoding import Incoming
 from service.intake.intake import Intake
-from service.intake.line import MOST_EVENTS, Line
+from service.intake.line import MOST_EVENTS, DeliveryQueue
 from service.intake.room import Room
 from service.pacing import breathe, give_way, stay_prompt, urgent
 from service.runtime.backoff import Backoff
@@ -127,7 +127,7 @@ class _Consuming:
         self._note = note
         self._intake = intake
         self._narrow = narrow
-        self._line = Line()
+        self._line = DeliveryQueue()
         self._ending = asyncio.Event()
         self._wakes = {True: asyncio.Event(), False: asyncio.Event()}
 

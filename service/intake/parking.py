@@ -21,7 +21,7 @@ WAITS: Final = EventWarning(
 )
 
 
-class Kept(Struct, frozen=True):
+class ParkedEvent(Struct, frozen=True):
     """An event that waits: of which order, for which whole, and the message as it came."""
 
     order: OrderRef
@@ -30,10 +30,10 @@ class Kept(Struct, frozen=True):
 
 
 _encoder: Final = msgspec.msgpack.Encoder(enc_hook=str)
-_decoder: Final = msgspec.msgpack.Decoder(Kept)
+_decoder: Final = msgspec.msgpack.Decoder(ParkedEvent)
 
 
-def kept(plain: bytes) -> Kept:
+def kept(plain: bytes) -> ParkedEvent:
     """The event in a stored row; raises msgspec.DecodeError."""
     return _decoder.decode(plain)
 
@@ -56,7 +56,7 @@ class Parking:
         self._packs = packs
         self._behind = dict(behind)
         self._new = list(new)
-        self._rows: list[tuple[OrderRef, bytes, Kept]] = []
+        self._rows: list[tuple[OrderRef, bytes, ParkedEvent]] = []
 
     @classmethod
     async def of(cls, u: UnitOfWork, packs: Packs, events: Iterable[Event]) -> "Parking":
@@ -75,7 +75,7 @@ class Parking:
         if whole is None:
             return False
         self._behind[ref] = whole
-        self._rows.append((whole, key, Kept(ref, whole, message)))
+        self._rows.append((whole, key, ParkedEvent(ref, whole, message)))
         return True
 
     def _awaited(self, ref: OrderRef, event: Event) -> OrderRef | None:

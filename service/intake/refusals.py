@@ -67,6 +67,6 @@ class Refusals:
             if dead_letter:
                 u.changes.send(self.dead_letter(r, reason, u.now))
             known = await inbox.outcomes(u.tx, [r.key])
-            inbox.record(u.changes.writes, {r.key: inbox.Seen("rejected", reason)}, known, u.now)
+            inbox.record(u.changes.writes, {r.key: inbox.InboxEntry("rejected", reason)}, known, u.now)
         metrics.events.labels("rejected").inc()
         return Verdict("rejected", reason, r.event)

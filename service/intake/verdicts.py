@@ -33,7 +33,7 @@ class Verdict(Struct, frozen=True):
     recorded: inbox.Recorded | None = None
 
 
-def repeated(event: Event | None, content: bytes | None, earlier: inbox.Seen) -> Verdict:
+def repeated(event: Event | None, content: bytes | None, earlier: inbox.InboxEntry) -> Verdict:
     """The verdict on a duplicate; with a warning to its publisher where its content differs."""
     if event is None or earlier.content is None or earlier.content == content:
         return Verdict("duplicate", event=event)

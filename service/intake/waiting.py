@@ -17,11 +17,11 @@ from service.failpoints import failpoint
 from service.intake.dead_letters import names
 from service.intake.decoding import read
 from service.intake.intake import RACE_RETRIES, Intake
-from service.intake.parking import TOPIC, Kept, kept
+from service.intake.parking import TOPIC, ParkedEvent, kept
 from service.intake.verdicts import Verdict, log_verdict
 from service.ledger.database.faults import AlreadyThere, is_outage
 from service.ledger.orders import waiting
-from service.ledger.orders.waiting import Waiting
+from service.ledger.orders.waiting import WaitingEvent
 from service.ledger.people.recorded_of_person import PersonSaid, said_in
 from service.orders import Orders
 from service.runtime.loops import log_failure, run_loop
@@ -106,7 +106,7 @@ class WaitingEvents:
 
     async def _put_off(self, order: bytes) -> None:
         async with self._orders.unit_of_work() as u:
-            waits: list[Waiting] = await waiting.opened_of(u.tx, order)
+            waits: list[WaitingEvent] = await waiting.opened_of(u.tx, order)
             if over := [w for w in waits if w.until <= u.now]:
                 why = "could not be applied; this is a fault of Stagebell, see its log"
                 await self._intake.give_up(u, [kept(w.plain).message for w in over], why)
@@ -130,6 +130,6 @@ def said_of_person(plain: bytes, workflows: Mapping[str, Workflow], traces: Trac
     return said_in(canonical_event(event, region, None), personal, traces)
 
 
-def _why_given_up(event: Kept) -> str:
+def _why_given_up(event: ParkedEvent) -> str:
     whole = f"{event.whole.workflow} order {reference(event.whole.reference)}"
     return f"data.parent: no {whole} came within an hour, of which this is a part; replay it once that order is there"

@@ -11,7 +11,7 @@ import re
 from collections.abc import Callable, Iterable, Iterator
 from typing import BinaryIO, Final, Literal
 
-from service.lists.lines import MOST_COLUMNS, MOST_LINES, BadFile, Line
+from service.lists.lines import MOST_COLUMNS, MOST_LINES, BadFile, FileRow
 from service.lists.old_workbooks import xls_lines
 from service.lists.tabular import typed
 from service.lists.workbooks import xlsx_lines
@@ -34,7 +34,7 @@ def kind_of(head: bytes) -> Kind:
     return "xls" if head.startswith(_OLE) else "text"
 
 
-def lines_of(file: BinaryIO, tabs: bool = False, charset: str = "") -> Iterator[Line]:
+def lines_of(file: BinaryIO, tabs: bool = False, charset: str = "") -> Iterator[FileRow]:
     """The rows that are not empty; raises BadFile. `tabs`: name or media type say that cells are separated by tabs.
 
     `charset`: the declared encoding; a byte order mark takes precedence.
@@ -42,7 +42,7 @@ def lines_of(file: BinaryIO, tabs: bool = False, charset: str = "") -> Iterator[
     file.seek(0)
     kind = kind_of(file.read(8))
     file.seek(0)
-    read: Callable[[], Iterable[Line]] = {
+    read: Callable[[], Iterable[FileRow]] = {
         "text": lambda: _text_lines(file, tabs, charset),
         "xlsx": lambda: xlsx_lines(file),
         "xls": lambda: xls_lines(file),
@@ -54,7 +54,7 @@ def lines_of(file: BinaryIO, tabs: bool = False, charset: str = "") -> Iterator[
             yield line
 
 
-def _text_lines(file: BinaryIO, tabs: bool, charset: str) -> Iterator[Line]:
+def _text_lines(file: BinaryIO, tabs: bool, charset: str) -> Iterator[FileRow]:
     decoded = _decoded(file, charset)
     before, first = 0, next(decoded, "")
     while first and not first.strip("\r\n"):
@@ -67,7 +67,7 @@ def _text_lines(file: BinaryIO, tabs: bool, charset: str) -> Iterator[Line]:
     yield from _split(itertools.chain([first], decoded), delimiter, before)
 
 
-def _split(texts: Iterator[str], delimiter: str, before: int) -> Iterator[Line]:
+def _split(texts: Iterator[str], delimiter: str, before: int) -> Iterator[FileRow]:
     reader = csv.reader(texts, delimiter=delimiter, strict=True)
     n = before
     while True:
@@ -80,7 +80,7 @@ def _split(texts: Iterator[str], delimiter: str, before: int) -> Iterator[Line]:
             raise BadFile(n, f"is not readable as a row of cells: {error}") from None
         if n > MOST_LINES:
             raise BadFile(n, f"is one too many; at most {MOST_LINES:,} rows are read")
-        yield Line(n, [typed(cell) if cell[:1] == "'" else cell for cell in cells])
+        yield FileRow(n, [typed(cell) if cell[:1] == "'" else cell for cell in cells])
 
 
 def _delimiter_of(header: str) -> str:

@@ -15,7 +15,7 @@ from service.domain.json_object import JsonObject
 from service.domain.lists import ListSpec
 from service.lists.cells import lines_of
 from service.lists.checking import Checker, Mistakes
-from service.lists.lines import BadFile, Line
+from service.lists.lines import BadFile, FileRow
 from service.lists.mapping import IGNORED, Mapped, header_of, mapping_of
 from service.lists.unseen import Unseen
 from service.lists.values import is_blank
@@ -84,8 +84,8 @@ class Opened(Struct):
     """A file whose header was read, so that a remembered mapping can be looked up before its rows are read."""
 
     read: FileRead
-    lines: Iterator[Line]
-    first: Line | None = None
+    lines: Iterator[FileRow]
+    first: FileRow | None = None
 
 
 def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> Opened:
@@ -126,7 +126,7 @@ def read_file(file: BinaryIO, spec: ListSpec, said: Mapped, remembered: Mapped, 
     return read_rows(open_file(file, tabs), spec, said, remembered, region)
 
 
-def _rows(lines: Iterator[Line], read: FileRead, spec: ListSpec, region: str) -> None:
+def _rows(lines: Iterator[FileRow], read: FileRead, spec: ListSpec, region: str) -> None:
     named = {column: name for name, column in read.mapping.items() if column != IGNORED}
     checker = Checker(spec, region, lambda column: named.get(column, column))
     checker.mistakes = read.mistakes

@@ -21,7 +21,7 @@ class BadFile(Exception):
         self.problem = problem
 
 
-class Line(Struct, frozen=True):
+class FileRow(Struct, frozen=True):
     """A row of a file, with its number.
 
     `is_hidden`: it is hidden in the workbook; `hidden_columns`: the hidden columns, counted from 0.

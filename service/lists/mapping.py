@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Final
 
 from service.domain.lists import ListSpec
-from service.lists.lines import BadFile, Line
+from service.lists.lines import BadFile, FileRow
 from service.lists.tabular import ADDED
 from service.lists.values import Unreadable
 
@@ -15,7 +15,7 @@ IGNORED: Final = ""
 Mapped = Mapping[str, str]
 
 
-def header_of(line: Line) -> list[str]:
+def header_of(line: FileRow) -> list[str]:
     """The names in the header; raises BadFile if they are unreadable or repeated."""
     for cell in line.cells:
         if isinstance(cell, Unreadable):

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from struct import Struct as Layout
 from typing import Any, BinaryIO, Final
 
-from service.lists.lines import BadFile, Line, without_end
+from service.lists.lines import BadFile, FileRow, without_end
 from service.lists.values import Unreadable
 
 # The stream name of an encrypted workbook, old or new (MS-OFFCRYPTO, §1.3.2, §2.3.4.4).
@@ -19,7 +19,7 @@ _ROW_HIDDEN, _COLUMNS_HIDDEN = 0x20, 0x01
 _KINDS: Final = "is a file of an older Office, but not a workbook; save it as XLSX or CSV"
 
 
-def xls_lines(file: BinaryIO) -> Iterator[Line]:
+def xls_lines(file: BinaryIO) -> Iterator[FileRow]:
     """The rows of the first visible sheet; raises BadFile."""
     import xlrd
 
@@ -33,7 +33,7 @@ def xls_lines(file: BinaryIO) -> Iterator[Line]:
         rows, columns = _hidden(book.mem, book._sh_abs_posn[sheet.number])
         for n in range(1, sheet.nrows + 1):
             cells = without_end([_value(cell, book.datemode) for cell in sheet.row(n - 1)])
-            yield Line(n, cells, n - 1 in rows, columns)
+            yield FileRow(n, cells, n - 1 in rows, columns)
     except (BadFile, GeneratorExit):
         raise
     except Exception as error:

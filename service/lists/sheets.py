@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 from datetime import datetime
 from typing import Any, Final, Generic, TypeVar
 
-from service.lists.lines import MOST_COLUMNS, MOST_LETTERS, MOST_LINES, BadFile, Line, without_end
+from service.lists.lines import MOST_COLUMNS, MOST_LETTERS, MOST_LINES, BadFile, FileRow, without_end
 from service.lists.values import Unreadable
 from service.lists.workbook_parts import Attributes, Book, Strings, local_name, unescaped
 
@@ -30,8 +30,8 @@ class Rows:
     def __init__(self, book: Book, strings: Strings) -> None:
         self._book = book
         self._strings = strings
-        self._done: list[Line] = []
-        self._header: Line | None = None
+        self._done: list[FileRow] = []
+        self._header: FileRow | None = None
         self._n = 0
         self._is_hidden = False
         self._hidden_columns: set[int] = set()
@@ -52,7 +52,7 @@ class Rows:
             "row": self._end_row, "c": self._end_cell, "v": self._end_value, "t": self._end_value, "rPh": self._end_aid,
         })  # fmt: skip
 
-    def lines(self) -> Iterator[Line]:
+    def lines(self) -> Iterator[FileRow]:
         """The rows with a value; raises BadFile."""
         handlers = {
             "StartElementHandler": self._on,
@@ -137,7 +137,7 @@ class Rows:
 
     def _end_row(self, _nothing: None) -> None:
         if cells := without_end(self._cells):
-            line = Line(self._n, cells, self._is_hidden, self._hidden_columns)
+            line = FileRow(self._n, cells, self._is_hidden, self._hidden_columns)
             self._header = self._header or line
             self._done.append(line)
 

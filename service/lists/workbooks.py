@@ -7,12 +7,12 @@ import zipfile
 from collections.abc import Iterator
 from typing import BinaryIO
 
-from service.lists.lines import BadFile, Line
+from service.lists.lines import BadFile, FileRow
 from service.lists.sheets import Rows
 from service.lists.workbook_parts import Book, Strings
 
 
-def xlsx_lines(file: BinaryIO) -> Iterator[Line]:
+def xlsx_lines(file: BinaryIO) -> Iterator[FileRow]:
     """The rows of the first visible sheet; raises BadFile."""
     try:
         with zipfile.ZipFile(file) as archive, Strings() as strings:

@@ -29,7 +29,7 @@ from service.ledger.messages.suppressions import BOUNCED, suppress
 from service.ledger.orders.records import history_line
 from service.mail_address import canonical_mail
 from service.mail_in.letters import LONGEST, Letter
-from service.mail_in.reports import Report, as_written, read
+from service.mail_in.reports import DeliveryReport, as_written, read
 from service.orders import Orders
 from service.telemetry import metrics
 
@@ -114,7 +114,7 @@ class Postbox:
         async with self._orders.ledger.reading() as tx:
             return await rows.find(tx, message)
 
-    async def _reported(self, stored: StoredMessage, report: Report, now: datetime) -> None:
+    async def _reported(self, stored: StoredMessage, report: DeliveryReport, now: datetime) -> None:
         n = stored.message
         if report.kind == "delayed":
             why = " ".join(filter(None, ("on its way, not taken yet by the reader's server", report.status)))

@@ -1,7 +1,7 @@
 """What a mail that came in reports: delivery status (RFC 3464), complaint (RFC 5965), or what programs write without
 either.
 
-Pure: bytes in, a `Report` out; nothing of a mail's text is kept but status codes and a few cleaned words.
+Pure: bytes in, a `DeliveryReport` out; nothing of a mail's text is kept but status codes and a few cleaned words.
 """
 
 import base64
@@ -54,7 +54,7 @@ _RANK: Final = {"failed": 3, "delivered": 2, "delayed": 1}
 _NO_COMPLAINTS: Final = frozenset({"not-spam", "auth-failure", "virus", "dmarc"})
 
 
-class Report(Struct, frozen=True):
+class DeliveryReport(Struct, frozen=True):
     """`status` is the enhanced code (`5.1.1`) where one was given.
 
     `is_about_us`: the words or the code tell of our sender, quota or standing, whatever else the code says; `words` are
@@ -82,16 +82,16 @@ class Report(Struct, frozen=True):
         return subject in ("0", "1", "5") or self.status in ("5.2.0", "5.2.1", "5.4.1", "5.4.4")
 
 
-def read(content: bytes, *, is_bounce_address: bool, reader: str = "") -> Report:
+def read(content: bytes, *, is_bounce_address: bool, reader: str = "") -> DeliveryReport:
     """What the mail reports of `reader`. Those without form are looked for only where only bounces should arrive."""
     try:
         return _read(content, is_bounce_address=is_bounce_address, reader=reader)
     except (ValueError, LookupError, RecursionError, AttributeError, TypeError):
         # No mail is so odd that its sender should try for days to bring it.
-        return Report("other")
+        return DeliveryReport("other")
 
 
-def _read(content: bytes, *, is_bounce_address: bool, reader: str) -> Report:
+def _read(content: bytes, *, is_bounce_address: bool, reader: str) -> DeliveryReport:
     mail = email.message_from_bytes(content[:READ_OF_MAIL], policy=compat32)
     parts = list(_parts(mail))
     if len(content) > READ_OF_MAIL and mail.get_content_maintype() == "multipart":
@@ -100,13 +100,13 @@ def _read(content: bytes, *, is_bounce_address: bool, reader: str) -> Report:
         if part.get_content_type() == "message/feedback-report":
             return _complaint(part)
     if is_complaint(_subject(mail)):
-        return Report("complaint")
+        return DeliveryReport("complaint")
     for part in parts:
         if part.get_content_type() in ("message/delivery-status", "message/global-delivery-status"):
             return _delivery(part, _first_text(parts), reader)
     if _is_automatic(mail):
-        return Report("automatic")
-    return _in_words(mail, parts) if is_bounce_address else Report("other")
+        return DeliveryReport("automatic")
+    return _in_words(mail, parts) if is_bounce_address else DeliveryReport("other")
 
 
 def as_written(content: bytes) -> Iterator[bytes]:
@@ -133,10 +133,10 @@ def _late_report(content: bytes) -> list[Message]:
     return [email.message_from_bytes(part, policy=compat32)]
 
 
-def _complaint(part: Message) -> Report:
+def _complaint(part: Message) -> DeliveryReport:
     fields = _blocks(part)
     kind = next((str(f["Feedback-Type"]).strip().lower() for f in fields if f["Feedback-Type"]), "other")
-    return Report("other" if kind in _NO_COMPLAINTS else "complaint")
+    return DeliveryReport("other" if kind in _NO_COMPLAINTS else "complaint")
 
 
 def _blocks(part: Message) -> list[Message]:
@@ -180,13 +180,13 @@ def _decoded(text: str, encoding: str) -> str:
     return text
 
 
-def _delivery(part: Message, text: str, reader: str) -> Report:
+def _delivery(part: Message, text: str, reader: str) -> DeliveryReport:
     """What happened to our reader. `text`: what is told to people.
 
     Where no recipient is called so (each server writes addresses in its own way), the gravest that happened to any: a
     mail of ours has one. A copy that the reader sends on elsewhere is no matter of ours.
     """
-    worst = Report("other")
+    worst = DeliveryReport("other")
     rank = 0
     groups = _blocks(part)
     for fields in [g for g in groups if reader and _recipient(g) == _same(reader)] or groups:
@@ -200,17 +200,19 @@ def _delivery(part: Message, text: str, reader: str) -> Report:
             kinds: dict[str, Kind] = {"failed": "bounced", "delivered": "delivered", "delayed": "delayed"}
             # A failure without a code is one for good: "failed" is what the sender gave up on (RFC 3464, §2.3.3).
             shown = shown or ("5.0.0" if action == "failed" else "")
-            worst = _bounced(shown, diagnosis, text) if action == "failed" else Report(kinds[action], shown)
+            worst = _bounced(shown, diagnosis, text) if action == "failed" else DeliveryReport(kinds[action], shown)
     return worst
 
 
-def _bounced(shown: str, diagnosis: str, text: str) -> Report:
+def _bounced(shown: str, diagnosis: str, text: str) -> DeliveryReport:
     """What an end means: by its code, then by the server's words, which some (Exim) write for people only."""
     words = diagnosis.strip()
     if not words and (quoted := _REFUSAL.search(text)):
         words = quoted[0]
     about_us = is_about_us(shown, words)
-    return Report("bounced", shown, about_us, is_passing(shown, words or text), shown_words(words) if about_us else "")
+    return DeliveryReport(
+        "bounced", shown, about_us, is_passing(shown, words or text), shown_words(words) if about_us else ""
+    )
 
 
 def _recipient(fields: Message) -> str:
@@ -249,7 +251,7 @@ def _is_automatic(mail: Message) -> bool:
     ) and not mail["X-Failed-Recipients"]
 
 
-def _in_words(mail: Message, parts: list[Message]) -> Report:
+def _in_words(mail: Message, parts: list[Message]) -> DeliveryReport:
     subject, text = _subject(mail), _first_text(parts)
     from_a_server = is_from_a_server(str(mail["From"] or ""))
     of_a_server = from_a_server or not str(mail["Return-Path"] or "x").strip("<> ")
@@ -257,11 +259,11 @@ def _in_words(mail: Message, parts: list[Message]) -> Report:
     # Who reports in a language that nobody here reads still gives the code.
     says_no = from_a_server and bool(SAYS_NO.search(text))
     if not (mail["X-Failed-Recipients"] or is_bounce(looked_at) or is_delay(subject, "") or says_no):
-        return Report("other")
+        return DeliveryReport("other")
     status = next((m for m in STATUS.finditer(text) if m[1] != "2"), None)
     grave = status[1] if status else reply_class(text) or "5"
     if is_delay(subject, text if grave == "4" else ""):
-        return Report("delayed", status[0] if status else "")
+        return DeliveryReport("delayed", status[0] if status else "")
     # Who says nothing of going on has given up, whatever the last answer was: qmail ends with 4.4.1.
     return _bounced(status[0] if status else f"{grave}.0.0", "", text)
 

@@ -13,7 +13,7 @@ from typing import Final, Protocol
 
 import structlog
 
-from service.broker.port import Broker, Destination, Message, destination_of
+from service.broker.port import Broker, BrokerMessage, Destination, destination_of
 from service.failpoints import failpoint
 from service.ledger.database.faults import is_transient
 from service.ledger.messages import outbox
@@ -158,5 +158,5 @@ class Relay:
         return spread
 
 
-def _message(m: OutboxMessage) -> Message:
-    return Message(m.exchange, m.routing_key, m.body, m.message_id, m.content_type or None, m.headers)
+def _message(m: OutboxMessage) -> BrokerMessage:
+    return BrokerMessage(m.exchange, m.routing_key, m.body, m.message_id, m.content_type or None, m.headers)

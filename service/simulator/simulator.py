@@ -8,7 +8,7 @@ from uuid import UUID
 
 import msgspec
 
-from service.broker.port import ORDERS, Message
+from service.broker.port import ORDERS, BrokerMessage
 from service.channels import registry
 from service.domain.json_object import JsonObject
 from service.domain.workflow import Workflow
@@ -24,7 +24,7 @@ class Played(msgspec.Struct, frozen=True):
     """An event and when it is published (UTC)."""
 
     at: datetime
-    message: Message
+    message: BrokerMessage
 
 
 class Invented(msgspec.Struct, frozen=True):
@@ -37,7 +37,7 @@ class Invented(msgspec.Struct, frozen=True):
     time: datetime
     data: JsonObject
 
-    def message(self) -> Message:
+    def message(self) -> BrokerMessage:
         """The event as a message for the broker."""
         event = {
             "specversion": "1.0",
@@ -49,7 +49,7 @@ class Invented(msgspec.Struct, frozen=True):
             "datacontenttype": "application/json",
             "data": self.data,
         }
-        return Message(ORDERS, self.type, msgspec.json.encode(event), self.id, "application/cloudevents+json")
+        return BrokerMessage(ORDERS, self.type, msgspec.json.encode(event), self.id, "application/cloudevents+json")
 
 
 class Simulator:

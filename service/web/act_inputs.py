@@ -33,7 +33,7 @@ _CURRENCY: Final = re.compile(r"^[A-Z]{3}$")
 _LINE: Final = "lines"
 
 
-class Input(Struct, frozen=True):
+class ActInput(Struct, frozen=True):
     """One field. `path`: the value of the act that it is for, or a part of; `problem`: what was wrong with it."""
 
     name: str
@@ -60,7 +60,7 @@ class Asking(Struct, frozen=True):
     order: Order | None = None
     lines: str = ""
 
-    def inputs(self, paths: Iterable[str], needed: Sequence[str] = ()) -> list[Input]:
+    def inputs(self, paths: Iterable[str], needed: Sequence[str] = ()) -> list[ActInput]:
         """The fields for these values, required ones first."""
         wanted = dict.fromkeys((*(p for p in needed if p != "note"), *paths))
         wanted.pop("note", None)
@@ -68,20 +68,20 @@ class Asking(Struct, frozen=True):
         asked = [p for p in wanted if p != "note" or "note" in (*paths, *needed)]
         return [i for path in asked for i in self._fields(path, path in needed)]
 
-    def _fields(self, path: str, required: bool) -> Iterator[Input]:
+    def _fields(self, path: str, required: bool) -> Iterator[ActInput]:
         w = self.words
         if path == "eta":
-            yield Input("eta", path, w["eta"], "datetime", required)
+            yield ActInput("eta", path, w["eta"], "datetime", required)
         elif path == "appointment":
-            yield Input("appointment.start", path, w["start"], "datetime", required)
-            yield Input("appointment.end", path, w["end"], "datetime")
+            yield ActInput("appointment.start", path, w["start"], "datetime", required)
+            yield ActInput("appointment.end", path, w["end"], "datetime")
         elif path == "price":
-            yield Input("price.amount", path, w["price"], "decimal", required)
-            yield Input("price.currency", path, w["currency"], "currency", value=self._currency())
+            yield ActInput("price.amount", path, w["price"], "decimal", required)
+            yield ActInput("price.currency", path, w["currency"], "currency", value=self._currency())
         elif path == "note":
-            yield Input("note.text", path, w["note"], "words", required)
+            yield ActInput("note.text", path, w["note"], "words", required)
             if w.get("public"):
-                yield Input("note.public", path, w["public"], "tick")
+                yield ActInput("note.public", path, w["public"], "tick")
         elif path == "assignee":
             yield from self._assignee(required)
         elif path.startswith(ATTRIBUTES):
@@ -91,18 +91,18 @@ class Asking(Struct, frozen=True):
             else:
                 yield from self._attribute(path, attribute, required)
 
-    def _assignee(self, required: bool) -> Iterator[Input]:
+    def _assignee(self, required: bool) -> Iterator[ActInput]:
         w, act = self.words, self.workflow.acts.get("assign")
         roles = act.to if act and act.to else tuple(self._roles())
         if len(roles) == 1:
-            yield Input("assignee.role", "assignee", w["role"], "choice", value=roles[0])
+            yield ActInput("assignee.role", "assignee", w["role"], "choice", value=roles[0])
         else:
             shown = tuple((r, r.replace("_", " ")) for r in roles)
-            yield Input("assignee.role", "assignee", w["role"], "choice", required, shown)
-        yield Input("assignee.name", "assignee", w["person"], "text", required)
-        yield Input("assignee.id", "assignee", w["id"], "text")
-        yield Input("assignee.phone", "assignee", w["phone"], "phone")
-        yield Input("assignee.email", "assignee", w["email"], "email")
+            yield ActInput("assignee.role", "assignee", w["role"], "choice", required, shown)
+        yield ActInput("assignee.name", "assignee", w["person"], "text", required)
+        yield ActInput("assignee.id", "assignee", w["id"], "text")
+        yield ActInput("assignee.phone", "assignee", w["phone"], "phone")
+        yield ActInput("assignee.email", "assignee", w["email"], "email")
 
     def _roles(self) -> Iterator[str]:
         """The roles that may handle an order where the pack names none: those that its notices tell of assignments."""
@@ -113,27 +113,27 @@ class Asking(Struct, frozen=True):
         if self.order and self.order.assignee:
             yield self.order.assignee.role
 
-    def _lines(self, path: str) -> Iterator[Input]:
+    def _lines(self, path: str) -> Iterator[ActInput]:
         for n in range(1, LINES + 1):
-            yield Input(f"{_LINE}.{n}.what", path, self.words["what"], "text", line=n)
-            yield Input(f"{_LINE}.{n}.cost", path, self.words["cost"], "decimal", line=n)
+            yield ActInput(f"{_LINE}.{n}.what", path, self.words["what"], "text", line=n)
+            yield ActInput(f"{_LINE}.{n}.cost", path, self.words["cost"], "decimal", line=n)
 
-    def _attribute(self, path: str, attribute: Attribute, required: bool) -> Iterator[Input]:
+    def _attribute(self, path: str, attribute: Attribute, required: bool) -> Iterator[ActInput]:
         w = self.workflow
         title = w.title_in(attribute.titles, self.locale, attribute.name.replace("_", " ").capitalize())
         if attribute.choices:
             shown = tuple((name, w.title_in(t, self.locale, name)) for name, t in attribute.choices.items())
-            yield Input(path, path, title, "choice", required, shown)
+            yield ActInput(path, path, title, "choice", required, shown)
         elif attribute.type == "boolean":
             shown = (("true", self.words["yes"]), ("false", self.words["no"]))
-            yield Input(path, path, title, "choice", required, shown)
+            yield ActInput(path, path, title, "choice", required, shown)
         elif attribute.type == "money":
-            yield Input(f"{path}.amount", path, title, "decimal", required)
-            yield Input(f"{path}.currency", path, self.words["currency"], "currency", value=self._currency())
+            yield ActInput(f"{path}.amount", path, title, "decimal", required)
+            yield ActInput(f"{path}.currency", path, self.words["currency"], "currency", value=self._currency())
         elif attribute.type in ("date", "datetime"):
-            yield Input(path, path, title, "date" if attribute.type == "date" else "datetime", required)
+            yield ActInput(path, path, title, "date" if attribute.type == "date" else "datetime", required)
         else:
-            yield Input(path, path, title, "decimal" if attribute.type == "number" else "text", required)
+            yield ActInput(path, path, title, "decimal" if attribute.type == "number" else "text", required)
 
     def _currency(self) -> str:
         if self.order is not None and self.order.price is not None:
@@ -148,7 +148,7 @@ def _currencies(region: str) -> list[tuple[str, Any, Any, bool]]:
     return found
 
 
-def retyped(inputs: Sequence[Input], form: Form, problem: str) -> list[Input]:
+def retyped(inputs: Sequence[ActInput], form: Form, problem: str) -> list[ActInput]:
     """The fields as they were filled in, with the problem beside the field that it names."""
     where, _, said = problem.partition(": ")
     typed = {i.name for i in inputs if i.name in form or i.kind == "tick"}
@@ -161,12 +161,12 @@ def retyped(inputs: Sequence[Input], form: Form, problem: str) -> list[Input]:
     return shown
 
 
-def names_one(inputs: Iterable[Input]) -> bool:
+def names_one(inputs: Iterable[ActInput]) -> bool:
     """Whether a problem is shown beside one of these fields."""
     return any(i.problem for i in inputs)
 
 
-def given_in(form: Form, inputs: Sequence[Input], attributes: Mapping[str, Attribute], zone: ZoneInfo) -> JsonObject:
+def given_in(form: Form, inputs: Sequence[ActInput], attributes: Mapping[str, Attribute], zone: ZoneInfo) -> JsonObject:
     """The form's values as an act takes them: `eta`, `appointment`, `price`, `note`, `assignee`, `attributes`.
 
     Raises Rejection that begins with the field's name.
@@ -248,7 +248,7 @@ def _assignee(said: Mapping[str, str]) -> AssigneeGiven:
 
 
 def _attributes(
-    said: Mapping[str, str], inputs: Iterable[Input], attributes: Mapping[str, Attribute], zone: ZoneInfo
+    said: Mapping[str, str], inputs: Iterable[ActInput], attributes: Mapping[str, Attribute], zone: ZoneInfo
 ) -> JsonObject:
     found: JsonObject = {}
     for path in dict.fromkeys(i.path for i in inputs if i.path.startswith(ATTRIBUTES) and not i.line):
@@ -275,7 +275,7 @@ def _attribute(attribute: Attribute, said: Mapping[str, str], path: str, zone: Z
             return said[path]
 
 
-def _quote_lines(said: Mapping[str, str], inputs: Iterable[Input]) -> tuple[str, list[JsonObject], str] | None:
+def _quote_lines(said: Mapping[str, str], inputs: Iterable[ActInput]) -> tuple[str, list[JsonObject], str] | None:
     """The attribute that holds the quote's lines, the lines, and their total; None where no line was filled in."""
     rows: list[JsonObject] = []
     path, total = "", Decimal(0)

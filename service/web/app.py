@@ -12,7 +12,7 @@ from aiohttp import web
 from service.domain.events import MAX_BODY_BYTES
 from service.ledger.database.wakeups import TALK_TOPIC
 from service.web.asyncapi import OPENAPI, OpenApi
-from service.web.audited import ACTS, Act
+from service.web.audited import ACTS, AuditedAct
 from service.web.clients import WARNED
 from service.web.context import CONTEXT, Context
 from service.web.desk.errors import error_pages
@@ -38,7 +38,7 @@ def build(context: Context, *, everything: bool = True) -> web.Application:
     app[WARNED] = []
     app[LEAVING] = asyncio.Event()
     app[TURNS] = asyncio.Semaphore(AT_ONCE)
-    app[ACTS] = frozenset(r.audit.name for r in (*OPERATIONS, *API, *PAGES) if isinstance(r.audit, Act))
+    app[ACTS] = frozenset(r.audit.name for r in (*OPERATIONS, *API, *PAGES) if isinstance(r.audit, AuditedAct))
     app.on_response_prepare.append(_add_headers)
     _add(app, OPERATIONS)
     if everything:

@@ -21,7 +21,7 @@ from service.intake.acts import ASSIGNEE_PAGE, STALE
 from service.intake.cloudevents import STRUCTURED
 from service.intake.decoding import Acted, Incoming
 from service.intake.verdicts import Verdict
-from service.web.act_inputs import Asking, Input, given_in, names_one, retyped
+from service.web.act_inputs import ActInput, Asking, given_in, names_one, retyped
 from service.web.acts import TRIES, taken
 from service.web.assignee_link import assigned_order
 from service.web.brand_look import brand_of
@@ -39,13 +39,13 @@ SAYINGS: Final = ("taken", "again", "too_late")
 CHOICE: Final = "choice"
 
 
-class Button(Struct, frozen=True):
+class ActButton(Struct, frozen=True):
     """One act that may be done now. `form`: identifies this rendering of it; `problem`: why the last try failed."""
 
     name: str
     title: str
     form: str
-    inputs: Sequence[Input]
+    inputs: Sequence[ActInput]
     problem: str = ""
 
 
@@ -153,24 +153,24 @@ def _shown(
     return page(request, "assignee.html.j2", values, locale, status=status, brand=brand)
 
 
-def _button(request: web.Request, order: Order, workflow: Workflow, act: LinkAct, locale: str) -> Button:
+def _button(request: web.Request, order: Order, workflow: Workflow, act: LinkAct, locale: str) -> ActButton:
     form = request.app[CONTEXT].orders.keyring.token(FORM, uuid4(), whole=True)
     title = workflow.title_in(act.titles, locale, act.name)
-    return Button(act.name, title, form, _inputs(request, order, workflow, act, locale))
+    return ActButton(act.name, title, form, _inputs(request, order, workflow, act, locale))
 
 
-def _tried_button(b: Button, form: Form, problem: str) -> Button:
+def _tried_button(b: ActButton, form: Form, problem: str) -> ActButton:
     inputs = retyped(b.inputs, form, problem)
-    return Button(b.name, b.title, b.form, inputs, "" if names_one(inputs) else problem)
+    return ActButton(b.name, b.title, b.form, inputs, "" if names_one(inputs) else problem)
 
 
-def _inputs(request: web.Request, order: Order, workflow: Workflow, act: LinkAct, locale: str) -> list[Input]:
+def _inputs(request: web.Request, order: Order, workflow: Workflow, act: LinkAct, locale: str) -> list[ActInput]:
     w = words_in(locale)
     words = {**w, "start": w["appointment"], "end": w["to"], "public": ""}
-    choices: list[Input] = []
+    choices: list[ActInput] = []
     if len(act.choices) > 1 or act.choices[0].name:
         shown = tuple((c.name, workflow.title_in(c.titles, locale, c.name)) for c in act.choices)
-        choices = [Input(CHOICE, CHOICE, w["choose"], "choice", True, shown)]
+        choices = [ActInput(CHOICE, CHOICE, w["choose"], "choice", True, shown)]
     asking = Asking(workflow, locale, words, order)
     return [*choices, *asking.inputs(act.sets, link_acts.needed(workflow, order, act))]
 

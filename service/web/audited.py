@@ -23,7 +23,7 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 _PLAIN: Final = re.compile(r"[A-Za-z0-9_-]{1,64}")
 
 
-class Act(Struct, frozen=True):
+class AuditedAct(Struct, frozen=True):
     """A read or an act. `before`: it is logged before it is tried. `renews`: it is a page that refreshes itself."""
 
     name: str
@@ -37,7 +37,7 @@ class Unaudited(Struct, frozen=True):
     why: str
 
 
-Audit = Act | Unaudited
+Audit = AuditedAct | Unaudited
 AUDIT: Final[web.RequestKey[Audit]] = web.RequestKey("audit", object)  # type: ignore[arg-type]
 # What the routes declare; the ones below are told as something more exact, or leave their line without a route.
 ACTS: Final[web.AppKey[frozenset[str]]] = web.AppKey("acts", frozenset)
@@ -113,7 +113,7 @@ async def recorded(request: web.Request, handler: Handler) -> web.StreamResponse
 async def before(request: web.Request) -> None:
     """Log an act before it is tried."""
     act = request.get(AUDIT)
-    if isinstance(act, Act) and act.before:
+    if isinstance(act, AuditedAct) and act.before:
         await _record(request, act.name)
 
 
@@ -148,7 +148,7 @@ def _path_detail(request: web.Request) -> JsonObject:
 async def record_refused(request: web.Request, why: str) -> None:
     """Log that an authenticated caller was refused; nothing of what they sent is kept."""
     caller, act, resource = request[CALLER], request.get(AUDIT), request.match_info.route.resource
-    tried = act.name if isinstance(act, Act) else f"{request.method} {resource.canonical if resource else ''}"
+    tried = act.name if isinstance(act, AuditedAct) else f"{request.method} {resource.canonical if resource else ''}"
     who = name_of(caller)
     line = AuditLine(who, caller.role, "refused", origin=address_of(request), detail={"tried": tried, "why": why})
     await request.app[CONTEXT].auditor.record_seldom(line, "refused", who, tried, why)

@@ -15,7 +15,7 @@ from service.domain.order import OrderRef
 from service.domain.scopes import Scope
 from service.ledger.access import api_keys as keys
 from service.ledger.access import sessions
-from service.ledger.access.api_keys import Standing
+from service.ledger.access.api_keys import Grant
 from service.ledger.database.faults import is_transient
 from service.ledger.escalations.stream_lines import StreamPlace, mark_of, resumable, stream_after, stream_end
 from service.ledger.orders.scoping import visible_refs
@@ -32,7 +32,7 @@ BACKLOG: Final = 1000
 BIGGEST: Final = 2**31 - 1
 
 
-class Line(Struct, frozen=True):
+class StreamLine(Struct, frozen=True):
     """One step of an escalation or an incident: its number, whom it concerns, and its bytes as a server-sent event.
 
     `brief`: its bytes without the list of an incident's orders, which may be thousands.
@@ -48,7 +48,7 @@ class Line(Struct, frozen=True):
     place: StreamPlace
 
     @classmethod
-    def of(cls, seq: int, kind: str, body: str, at: datetime) -> "Line":
+    def of(cls, seq: int, kind: str, body: str, at: datetime) -> "StreamLine":
         """From a CloudEvent in JSON, which has no line breaks."""
         event = msgspec.json.decode(body)
         data = event["data"]
@@ -80,19 +80,19 @@ class StreamRight(Struct, frozen=True):
     key_id: UUID | None = None
     session: bytes = b""
 
-    def lasts(self, now: Standing | None) -> bool:
+    def lasts(self, now: Grant | None) -> bool:
         """Whether the key or session is still valid, with the same role and scope."""
         return now is not None and now.role in self.roles and now.scope == self.scope
 
 
-class Listener:
+class StreamListener:
     """A queue of the lines for one reader; `over` once it has ended."""
 
     def __init__(self, team: str, workflow: str, standing: StreamRight, is_gone: Callable[[], bool]) -> None:
         self.standing = standing
         self.is_gone = is_gone
         self._team, self._workflow = team, workflow
-        self._lines: list[Line] = []
+        self._lines: list[StreamLine] = []
         self._news = asyncio.Event()
         self.over = False
 
@@ -101,14 +101,14 @@ class Listener:
         """What its reader is limited to."""
         return self.standing.scope
 
-    def wants(self, line: Line) -> bool:
+    def wants(self, line: StreamLine) -> bool:
         """Whether the line passes the reader's filters, and their scope as far as the line itself can tell."""
         mine = self._team in ("", line.team) and self._workflow in ("", line.order.workflow)
         if not mine or (line.is_incident and not self.scope.has_incidents):
             return False
         return self.scope.has_team(line.team) and (line.is_incident or self.scope.has_workflow(line.order.workflow))
 
-    def offer(self, lines: list[Line]) -> bool:
+    def offer(self, lines: list[StreamLine]) -> bool:
         """Queue a line; False when the reader cannot keep up."""
         self._lines += [line for line in lines if self.wants(line)]
         if len(self._lines) > BACKLOG:
@@ -129,7 +129,7 @@ class Listener:
         self.over = True
         self._news.set()
 
-    async def take(self) -> list[Line]:
+    async def take(self) -> list[StreamLine]:
         """Wait for lines and take all that are queued; none once the listener has ended."""
         await self._news.wait()
         self._news.clear()
@@ -142,7 +142,7 @@ class Broadcaster:
 
     def __init__(self, orders: Orders) -> None:
         self._orders = orders
-        self._listeners: set[Listener] = set()
+        self._listeners: set[StreamListener] = set()
         self._wake = orders.wakeups.subscribe("stream")
         self._last = StreamPlace()
 
@@ -169,7 +169,7 @@ class Broadcaster:
                 async with asyncio.timeout(POLL_S):
                     await self._wake.wait()
 
-    async def _skip(self) -> list[Line]:
+    async def _skip(self) -> list[StreamLine]:
         async with self._orders.ledger.reading() as tx:
             self._last = await stream_end(tx)
         return []
@@ -183,7 +183,7 @@ class Broadcaster:
             self._last = end
             self.close()
 
-    def _hand_out(self, lines: list[Line]) -> None:
+    def _hand_out(self, lines: list[StreamLine]) -> None:
         if not lines:
             return
         self._last = lines[-1].place
@@ -191,12 +191,12 @@ class Broadcaster:
             if not listener.offer(lines):
                 self._listeners.discard(listener)
 
-    async def after(self, seq: int, limit: int = AT_ONCE) -> list[Line]:
+    async def after(self, seq: int, limit: int = AT_ONCE) -> list[StreamLine]:
         """Lines with higher numbers."""
         async with self._orders.ledger.reading() as tx:
-            return [Line.of(*row) for row in await stream_after(tx, seq, limit)]
+            return [StreamLine.of(*row) for row in await stream_after(tx, seq, limit)]
 
-    async def visible(self, lines: list[Line], scope: Scope) -> list[Line]:
+    async def visible(self, lines: list[StreamLine], scope: Scope) -> list[StreamLine]:
         """The lines whose orders the reader may see; what a line itself can tell was checked before."""
         if not scope.parties or not lines:
             return lines
@@ -249,14 +249,14 @@ class Broadcaster:
             if s.session and not s.lasts(by_session.get(s.session)):
                 listener.end()
 
-    def join(self, team: str, workflow: str, standing: StreamRight, is_gone: Callable[[], bool]) -> Listener:
+    def join(self, team: str, workflow: str, standing: StreamRight, is_gone: Callable[[], bool]) -> StreamListener:
         """Add a listener from now on, for one team or workflow if these are given."""
-        listener = Listener(team, workflow, standing, is_gone)
+        listener = StreamListener(team, workflow, standing, is_gone)
         self._listeners.add(listener)
         metrics.stream_listeners.set(len(self._listeners))
         return listener
 
-    def leave(self, listener: Listener) -> None:
+    def leave(self, listener: StreamListener) -> None:
         """Remove a listener."""
         self._listeners.discard(listener)
         metrics.stream_listeners.set(len(self._listeners))

@@ -11,7 +11,7 @@ from aiohttp import web
 
 from service.domain.errors import NotNow, Rejection
 from service.domain.events import MAX_BODY_BYTES
-from service.web.audited import AUDIT, Act, recorded
+from service.web.audited import AUDIT, AuditedAct, recorded
 from service.web.auth import HOME, admit, is_party
 from service.web.clients import GUESSES
 from service.web.context import CALLER, CONTEXT
@@ -27,7 +27,7 @@ def enforced(route: Route) -> Handler:
     async def serve(request: web.Request) -> web.StreamResponse:
         if route.most_bytes != MAX_BODY_BYTES:
             request = request.clone(client_max_size=route.most_bytes)
-        request[AUDIT] = route.audit or Act(f"{route.method} {route.path}")
+        request[AUDIT] = route.audit or AuditedAct(f"{route.method} {route.path}")
         if route.guesses is not None:
             request[GUESSES] = route.guesses
         if not route.lenient:

@@ -25,7 +25,7 @@ from service.web.problems import Problem
 LONGEST_SNOOZE: Final = timedelta(days=7)
 
 
-class Said(Struct, frozen=True):
+class ActDetails(Struct, frozen=True):
     """What goes with an act: a comment, when a snooze ends, and the new owner."""
 
     comment: str = ""
@@ -47,7 +47,7 @@ def snooze_until(request: web.Request, until: datetime | None, minutes: int | No
     return until
 
 
-async def handle(request: web.Request, name: str, act: EscalationAct, said: Said) -> tuple[str, int]:
+async def handle(request: web.Request, name: str, act: EscalationAct, said: ActDetails) -> tuple[str, int]:
     """Act on one escalation, or on every open one of an incident; its state now, and how many. Raises Problem."""
     orders = request.app[CONTEXT].orders
     escalation_id = uuid_of(name, "escalation")
@@ -85,7 +85,7 @@ def _state_in(result: Result, escalation_id: UUID) -> str:
     return next((e.state for e in after if e.id == escalation_id), "resolved")
 
 
-async def _cause(request: web.Request, member: UUID, act: EscalationAct, said: Said) -> HandleEscalation:
+async def _cause(request: web.Request, member: UUID, act: EscalationAct, said: ActDetails) -> HandleEscalation:
     orders = request.app[CONTEXT].orders
     settled = None
     if act == "reopen":
@@ -96,14 +96,14 @@ async def _cause(request: web.Request, member: UUID, act: EscalationAct, said: S
     )
 
 
-def _state_after(request: web.Request, act: EscalationAct, said: Said) -> str:
+def _state_after(request: web.Request, act: EscalationAct, said: ActDetails) -> str:
     """The state after the act: taking acknowledges, being assigned does not, and comments change nothing."""
     if act == "assign":
         return "acknowledged" if said.to == request[CALLER].name else "open"
     return {"acknowledge": "acknowledged", "resolve": "resolved", "snooze": "snoozed"}.get(act, "open")
 
 
-def _require_free(request: web.Request, incident: tuple[str, str], act: EscalationAct, said: Said) -> None:
+def _require_free(request: web.Request, incident: tuple[str, str], act: EscalationAct, said: ActDetails) -> None:
     state, owner = incident
     if act in ("acknowledge", "assign") and not said.take_over and owner not in ("", request[CALLER].name, said.to):
         raise Problem(409, "Somebody has it", f"{owner} has it; take it over explicitly (take_over)")
@@ -112,7 +112,7 @@ def _require_free(request: web.Request, incident: tuple[str, str], act: Escalati
 
 
 async def _keep(
-    request: web.Request, incident_id: UUID, act: EscalationAct, state: str, said: Said, *, of_provider: bool
+    request: web.Request, incident_id: UUID, act: EscalationAct, state: str, said: ActDetails, *, of_provider: bool
 ) -> None:
     """Store the incident's own state and owner."""
     if act == "comment":
@@ -126,7 +126,7 @@ async def _keep(
 
 
 async def _handled_of_provider(
-    request: web.Request, incident_id: UUID, act: EscalationAct, state: str, said: Said
+    request: web.Request, incident_id: UUID, act: EscalationAct, state: str, said: ActDetails
 ) -> bool:
     """Act on a provider's incident, which belongs to no order; whether it is one."""
     orders = request.app[CONTEXT].orders

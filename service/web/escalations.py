@@ -9,7 +9,7 @@ from service.domain.errors import Rejection
 from service.ledger.escalations.views import EscalationFilter, listed, listed_incidents, members
 from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
-from service.web.escalation_acts import Said, handle, snooze_until
+from service.web.escalation_acts import ActDetails, handle, snooze_until
 from service.web.known import check_names
 from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
@@ -56,38 +56,40 @@ async def wanted_of(request: web.Request) -> EscalationFilter:
 
 async def acknowledge_escalation(request: web.Request) -> web.StreamResponse:
     """Acknowledge: the caller becomes the owner; refused while somebody else is."""
-    return await _answered(request, "acknowledge", Said((await body_of(request, Remark)).comment))
+    return await _answered(request, "acknowledge", ActDetails((await body_of(request, Remark)).comment))
 
 
 async def assign_escalation(request: web.Request) -> web.StreamResponse:
     """Set the owner: the caller, another person, or nobody."""
     asked = await body_of(request, Assignment)
     to = request[CALLER].name if asked.to is None else asked.to.strip()
-    return await _answered(request, "assign", Said(asked.comment, to=to, take_over=asked.take_over))
+    return await _answered(request, "assign", ActDetails(asked.comment, to=to, take_over=asked.take_over))
 
 
 async def resolve_escalation(request: web.Request) -> web.StreamResponse:
     """Resolve it."""
-    return await _answered(request, "resolve", Said((await body_of(request, Remark)).comment))
+    return await _answered(request, "resolve", ActDetails((await body_of(request, Remark)).comment))
 
 
 async def reopen_escalation(request: web.Request) -> web.StreamResponse:
     """Undo that it was acknowledged, snoozed or resolved."""
-    return await _answered(request, "reopen", Said((await body_of(request, Remark)).comment))
+    return await _answered(request, "reopen", ActDetails((await body_of(request, Remark)).comment))
 
 
 async def comment_on_escalation(request: web.Request) -> web.StreamResponse:
     """Add a comment; the state stays."""
-    return await _answered(request, "comment", Said((await body_of(request, Remark)).comment))
+    return await _answered(request, "comment", ActDetails((await body_of(request, Remark)).comment))
 
 
 async def snooze_escalation(request: web.Request) -> web.StreamResponse:
     """Snooze it until a moment."""
     asked = await body_of(request, Snooze)
-    return await _answered(request, "snooze", Said(asked.comment, snooze_until(request, asked.until, asked.minutes)))
+    return await _answered(
+        request, "snooze", ActDetails(asked.comment, snooze_until(request, asked.until, asked.minutes))
+    )
 
 
-async def _answered(request: web.Request, act: EscalationAct, said: Said) -> web.StreamResponse:
+async def _answered(request: web.Request, act: EscalationAct, said: ActDetails) -> web.StreamResponse:
     state, handled = await handle(request, request.match_info["id"], act, said)
     return answer(Handled(request.match_info["id"], state, handled))
 
@@ -97,7 +99,7 @@ async def handle_many(request: web.Request) -> web.StreamResponse:
     asked = await body_of(request, BulkOrder)
     until = snooze_until(request, asked.until, asked.minutes) if asked.act == "snooze" else None
     to = request[CALLER].name if asked.to is None else asked.to.strip()
-    said = Said(asked.comment, until, to, asked.take_over)
+    said = ActDetails(asked.comment, until, to, asked.take_over)
     results = []
     for one in dict.fromkeys(asked.ids):
         try:

@@ -17,7 +17,7 @@ from service.web.context import CALLER, CONTEXT
 from service.web.known import workflows_of
 from service.web.params import answer, body_of, uuid_of
 from service.web.problems import Problem
-from service.web.schemas.messages import HoldLine, HoldOrder, Holds
+from service.web.schemas.messages import HoldRequest, Holds, HoldShown
 
 
 async def list_holds(request: web.Request) -> web.StreamResponse:
@@ -25,7 +25,7 @@ async def list_holds(request: web.Request) -> web.StreamResponse:
     return answer(Holds(await hold_lines(request)))
 
 
-async def hold_lines(request: web.Request) -> list[HoldLine]:
+async def hold_lines(request: web.Request) -> list[HoldShown]:
     """All holds as lines, the oldest first."""
     scope = scope_of(request)
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
@@ -39,10 +39,10 @@ async def hold_lines(request: web.Request) -> list[HoldLine]:
 
 async def put_hold(request: web.Request) -> web.StreamResponse:
     """Hold messages of a channel, a workflow, a notice, or of a combination of these; in effect within a second."""
-    return answer(await put(request, await body_of(request, HoldOrder)), 201)
+    return answer(await put(request, await body_of(request, HoldRequest)), 201)
 
 
-async def put(request: web.Request, asked: HoldOrder) -> HoldLine:
+async def put(request: web.Request, asked: HoldRequest) -> HoldShown:
     """Begin the hold; raises Problem, Rejection."""
     orders = request.app[CONTEXT].orders
     if not (asked.channel or asked.workflow or asked.notice):
@@ -86,5 +86,5 @@ async def release(request: web.Request) -> None:
     orders.wakeups.wake({HOLDS_TOPIC})
 
 
-def _line(hold: Hold, waiting: int) -> HoldLine:
-    return HoldLine(str(hold.id), hold.channel, hold.workflow, hold.notice, hold.at, hold.by, hold.why, waiting)
+def _line(hold: Hold, waiting: int) -> HoldShown:
+    return HoldShown(str(hold.id), hold.channel, hold.workflow, hold.notice, hold.at, hold.by, hold.why, waiting)

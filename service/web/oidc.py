@@ -40,7 +40,7 @@ DESK_ROLES: Final[tuple[Role, ...]] = ("admin", "supervisor", "agent")
 ALL: Final = "all"
 
 
-class Provider(Struct, frozen=True):
+class ProviderMetadata(Struct, frozen=True):
     """The parts of a discovery document that are used."""
 
     issuer: str
@@ -168,14 +168,14 @@ def _check_parties(claims: JsonObject, client_id: str) -> None:
         raise ValueError("azp")
 
 
-async def _provider(issuer: str) -> Provider:
+async def _provider(issuer: str) -> ProviderMetadata:
     """What the identity provider says of itself, if it is the one that is meant (OpenID Connect Discovery, §4.3)."""
     try:
         async with (
             ClientSession(timeout=TIMEOUT) as session,
             session.get(f"{issuer}/.well-known/openid-configuration") as answer,
         ):
-            found = msgspec.convert(await answer.json(), Provider)
+            found = msgspec.convert(await answer.json(), ProviderMetadata)
     except (ClientError, TimeoutError, ValueError, msgspec.ValidationError) as error:
         log.warning("oidc.unreachable", error=type(error).__name__)
         raise Problem(503, "Unavailable", "the identity provider did not answer") from None

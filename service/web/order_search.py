@@ -12,7 +12,7 @@ from service.domain.seeing import to_do_of
 from service.domain.workflow import Workflow
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.read_models import OrderSummary
-from service.ledger.orders.search import Listed, Search, open_escalations_of, search
+from service.ledger.orders.search import ListedOrder, Search, open_escalations_of, search
 from service.ledger.orders.search_csv import as_csv
 from service.phone_numbers import country_of
 from service.web import attribute_filters
@@ -44,7 +44,7 @@ async def list_orders(request: web.Request) -> web.StreamResponse:
     return answer(OrderPage([line_of(context, o, escalated.get(o.id, 0)) for o in page], cursor, warnings))
 
 
-async def found(request: web.Request, tx: Transaction, wanted: Search) -> tuple[list[Listed], str]:
+async def found(request: web.Request, tx: Transaction, wanted: Search) -> tuple[list[ListedOrder], str]:
     """A page of orders and the cursor of the next one, as the caller sees them; raises Rejection."""
     orders = request.app[CONTEXT].orders
     page, cursor = await search(tx, wanted, orders.time.now(), scope=scope_of(request))
@@ -52,7 +52,7 @@ async def found(request: web.Request, tx: Transaction, wanted: Search) -> tuple[
     return [listed_seen(o, packs.get(o.workflow), viewer) for o in page] if viewer else page, cursor
 
 
-async def escalated_of(request: web.Request, tx: Transaction, page: Sequence[Listed]) -> dict[UUID, int]:
+async def escalated_of(request: web.Request, tx: Transaction, page: Sequence[ListedOrder]) -> dict[UUID, int]:
     """How many open escalations each of these orders has; none are shown to parties."""
     if viewer_of(request):
         return {}
@@ -149,7 +149,7 @@ def _with_plus(text: str) -> str:
     return f"+{text.strip()}" if text.startswith(" ") else text
 
 
-def line_of(context: Context, o: Listed, escalated: int) -> OrderLine:
+def line_of(context: Context, o: ListedOrder, escalated: int) -> OrderLine:
     """An order as lists show it."""
     pack = context.orders.packs.find(o.workflow)
     stage = pack.workflow.stages.get(o.stage) if pack else None

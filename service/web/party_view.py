@@ -16,7 +16,7 @@ from service.domain.persons import Assignee, Person, as_person
 from service.domain.scopes import Party, Scope
 from service.domain.workflow import Workflow
 from service.ledger.orders.read_models import MessageShown, PersonShown
-from service.ledger.orders.search import Listed
+from service.ledger.orders.search import ListedOrder
 from service.web.audited import name_of
 from service.web.auth import is_party, scope_of
 from service.web.context import CALLER
@@ -82,7 +82,7 @@ def lists_for(request: web.Request, workflow: Workflow) -> dict[str, ListSpec]:
     return {n: spec for n, spec in workflow.lists.items() if viewer is None or viewer.role in spec.roles}
 
 
-def listed_seen(o: Listed, workflow: Workflow | None, viewer: Viewer) -> Listed:
+def listed_seen(o: ListedOrder, workflow: Workflow | None, viewer: Viewer) -> ListedOrder:
     """An order in a list, as the viewer sees it."""
     shown = seeing.attributes_of(workflow, viewer.role) if workflow else frozenset[str]()
     own = o.assignee if o.assignee in viewer.scope.ids_of(viewer.role) else ""

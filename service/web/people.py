@@ -14,7 +14,7 @@ from service.intake.waiting import kept_names, said_of_person
 from service.ledger.auditing.lines import AuditLine
 from service.ledger.orders import waiting
 from service.ledger.orders.locking import find_by_id
-from service.ledger.orders.search import Listed, Search, search
+from service.ledger.orders.search import ListedOrder, Search, search
 from service.ledger.people import person_data
 from service.ledger.people.erasing import orders_of_people
 from service.ledger.people.person_data import Gathered, PersonData
@@ -120,7 +120,7 @@ async def list_orders_of_person(request: web.Request) -> web.StreamResponse:
     return answer(PersonOrders([line for line in lines if line], cursor))
 
 
-async def _line(request: web.Request, listed: Listed, address: str) -> PersonOrderLine | None:
+async def _line(request: web.Request, listed: ListedOrder, address: str) -> PersonOrderLine | None:
     """An order as its customer sees it in a list."""
     context = request.app[CONTEXT]
     pack = context.orders.packs.find(listed.workflow)

@@ -23,7 +23,7 @@ from service.intake.verdicts import Verdict
 from service.ledger.database.engine import new_uuid
 from service.ledger.database.faults import is_outage
 from service.ledger.lists import writing
-from service.ledger.lists.writing import Place
+from service.ledger.lists.writing import OrderList
 from service.ledger.orders.locking import find
 from service.lists.cells import kind_of
 from service.lists.checking import Checker, Mistakes
@@ -56,9 +56,9 @@ class OfOrder(Struct, frozen=True):
     spec: ListSpec
 
     @property
-    def place(self) -> Place:
+    def place(self) -> OrderList:
         """The list's place in the ledger."""
-        return Place(self.order.id, self.order.ref, self.spec)
+        return OrderList(self.order.id, self.order.ref, self.spec)
 
 
 async def list_of(request: web.Request, name: str = "") -> OfOrder:
@@ -158,7 +158,7 @@ async def store(request: web.Request, of: OfOrder, rows: CheckedRows, batch_id: 
         await writing.begin(tx, writing.batch_row(batch_id, of.place, rows.count, rows.digest, now, None))
     batches = rows.batches(STORED_AT_ONCE)
 
-    def prepared() -> writing.Prepared | None:
+    def prepared() -> writing.PreparedRows | None:
         batch = next(batches, None)
         return writing.prepare(orders.keyring, of.place, batch_id, (row for _, row in batch)) if batch else None
 

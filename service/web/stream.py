@@ -12,7 +12,7 @@ from msgspec import Struct
 from service.keyring import Keyring
 from service.web import stream_places
 from service.web.auth import scope_of, stream_right_of
-from service.web.broadcast import AT_ONCE, Broadcaster, Line, Listener
+from service.web.broadcast import AT_ONCE, Broadcaster, StreamLine, StreamListener
 from service.web.context import CONTEXT
 from service.web.known import check_names
 from service.web.queries import query_of
@@ -56,7 +56,7 @@ async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamRe
                 await response.send("", event="ready", id=named, retry=1000)
                 if last and known is None:
                     await response.send(MISSED, event="missed", id=named)
-                await _follow(response, Reader(broadcaster, listener, keyring, bool(asked.brief)), place.seq)
+                await _follow(response, StreamReader(broadcaster, listener, keyring, bool(asked.brief)), place.seq)
         return response
     except TimeoutError:
         listener.let_go()
@@ -77,15 +77,15 @@ def _keep_buffer_small(request: web.Request) -> None:
         connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
 
-class Reader(Struct, frozen=True):
+class StreamReader(Struct, frozen=True):
     """A listener, and how lines are written for it. `brief`: without the orders of incidents."""
 
     broadcaster: Broadcaster
-    listener: Listener
+    listener: StreamListener
     keyring: Keyring
     brief: bool = False
 
-    async def wires(self, lines: list[Line]) -> list[bytes]:
+    async def wires(self, lines: list[StreamLine]) -> list[bytes]:
         """The lines that the reader may see, as bytes."""
         scope = self.listener.scope
         if scope.is_everything:
@@ -95,7 +95,7 @@ class Reader(Struct, frozen=True):
         return [line.wire_at(place, brief=self.brief) for line, place in named]
 
 
-async def _follow(response: EventSourceResponse, reader: Reader, seq: int) -> None:
+async def _follow(response: EventSourceResponse, reader: StreamReader, seq: int) -> None:
     while missed := await reader.broadcaster.after(seq):
         await _send(response, await reader.wires([line for line in missed if reader.listener.wants(line)]))
         seq = missed[-1].seq

@@ -11,7 +11,7 @@ from service.domain.languages import region_of
 from service.domain.order import Order
 from service.domain.workflow import Workflow
 from service.ledger.conversations import reading
-from service.ledger.conversations.reading import Said
+from service.ledger.conversations.reading import ConversationMessage
 from service.ledger.orders.views import parts_shown
 from service.web.brand_look import brand_of
 from service.web.context import CONTEXT
@@ -74,7 +74,7 @@ async def get_tracking_page(request: web.Request) -> web.StreamResponse:
     )
 
 
-async def _answers(request: web.Request, order: Order, workflow: Workflow) -> Sequence[Said]:
+async def _answers(request: web.Request, order: Order, workflow: Workflow) -> Sequence[ConversationMessage]:
     """Agents' answers to the customer, the newest last."""
     if order.conversation is None:
         return ()

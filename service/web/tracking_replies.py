@@ -28,7 +28,7 @@ FORM: Final = "reply"
 AUDIENCE: Final = "customer"
 
 
-class Button(Struct, frozen=True):
+class ReplyButton(Struct, frozen=True):
     """One reply that may be given now. `form`: identifies this rendering of it."""
 
     name: str
@@ -52,10 +52,10 @@ def _is_given(order: Order, reply: Reply) -> bool:
     return before is not None and not reply.repeats and before.in_status_since == order.status_since
 
 
-def buttons(keyring: Keyring, order: Order, workflow: Workflow, locale: str, now: datetime) -> list[Button]:
+def buttons(keyring: Keyring, order: Order, workflow: Workflow, locale: str, now: datetime) -> list[ReplyButton]:
     """The same, as buttons."""
     return [
-        Button(r.name, workflow.title_in(r.titles, locale, r.name), keyring.token(FORM, uuid4(), whole=True))
+        ReplyButton(r.name, workflow.title_in(r.titles, locale, r.name), keyring.token(FORM, uuid4(), whole=True))
         for r in offered(order, workflow, now)
     ]
 

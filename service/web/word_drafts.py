@@ -11,7 +11,7 @@ from service.editing.changing import Conflict, Line, NoSuchDraft, NotYours
 from service.editing.patch import FileChange, patch
 from service.ledger.auditing.lines import AuditLine
 from service.ledger.words import drafts
-from service.ledger.words.drafts import Draft, WantedDrafts
+from service.ledger.words.drafts import TextDraft, WantedDrafts
 from service.web.audited import audit_line, name_of
 from service.web.auth import scope_of
 from service.web.backtests import USUAL, backtested
@@ -42,7 +42,7 @@ async def told() -> AsyncIterator[None]:
         raise Problem(409, "Not possible any more", conflict.reason, changed=changed) from None
 
 
-def shown_draft(draft: Draft) -> WordDraft:
+def shown_draft(draft: TextDraft) -> WordDraft:
     """A draft as the API shows it; names without the kind that the audit log adds."""
     said = draft.said
     return WordDraft(
@@ -92,7 +92,7 @@ async def get_draft(request: web.Request) -> web.StreamResponse:
     return answer(shown_draft(draft))
 
 
-async def draft_asked(request: web.Request, draft_id: UUID | None = None) -> Draft:
+async def draft_asked(request: web.Request, draft_id: UUID | None = None) -> TextDraft:
     """The draft that the path names; raises Problem."""
     key = draft_id or uuid_of(request.match_info["id"], "draft")
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
@@ -116,7 +116,7 @@ async def approve_draft(request: web.Request) -> web.StreamResponse:
     return answer(shown_draft(await approve(request, asked.version, publish=asked.publish)))
 
 
-async def approve(request: web.Request, version: int, *, publish: bool) -> Draft:
+async def approve(request: web.Request, version: int, *, publish: bool) -> TextDraft:
     """Approve the draft that the path names, and publish it if asked to; raises Problem."""
     editor, by = request.app[CONTEXT].editor, name_of(request[CALLER])
     key = (await draft_asked(request)).id
@@ -132,7 +132,7 @@ async def publish_draft(request: web.Request) -> web.StreamResponse:
     return answer(shown_draft(await publish(request, (await body_of(request, DraftAct)).version)))
 
 
-async def publish(request: web.Request, version: int) -> Draft:
+async def publish(request: web.Request, version: int) -> TextDraft:
     """The draft that the path names; raises Problem."""
     async with told():
         key, by = (await draft_asked(request)).id, name_of(request[CALLER])
@@ -144,7 +144,7 @@ async def drop_draft(request: web.Request) -> web.StreamResponse:
     return answer(shown_draft(await drop(request, (await body_of(request, DraftAct)).version)))
 
 
-async def drop(request: web.Request, version: int) -> Draft:
+async def drop(request: web.Request, version: int) -> TextDraft:
     """The draft that the path names; raises Problem."""
     async with told():
         key, by = (await draft_asked(request)).id, name_of(request[CALLER])
@@ -156,7 +156,7 @@ async def roll_back_draft(request: web.Request) -> web.StreamResponse:
     return answer(shown_draft(await roll_back(request, (await body_of(request, RollBack)).why)))
 
 
-async def roll_back(request: web.Request, why: str) -> Draft:
+async def roll_back(request: web.Request, why: str) -> TextDraft:
     """Of the draft that the path names; raises Problem."""
     async with told():
         key, by = (await draft_asked(request)).id, name_of(request[CALLER])
@@ -166,7 +166,7 @@ async def roll_back(request: web.Request, why: str) -> Draft:
 def audit_line_of(request: web.Request, act: str) -> Line:
     """The audit line of an act on a draft."""
 
-    def line(draft: Draft) -> AuditLine:
+    def line(draft: TextDraft) -> AuditLine:
         return audit_line(
             request,
             act,

@@ -10,10 +10,10 @@ from service.editing.changing import NoSuchDraft, Written, mark_of
 from service.editing.patch import FileChange, patch
 from service.editing.places import TextPlace, places_of, shown_places, worded_notices
 from service.editing.publishing import file_text
-from service.editing.trying import Reading, Seen, TextProblem, look
+from service.editing.trying import Reading, TextPreview, TextProblem, look
 from service.ledger.orders.locking import find
 from service.ledger.words import drafts
-from service.ledger.words.drafts import OPEN, Draft, WantedDrafts
+from service.ledger.words.drafts import OPEN, TextDraft, WantedDrafts
 from service.prices import current
 from service.web.audited import name_of, noted
 from service.web.auth import scope_of
@@ -85,7 +85,7 @@ async def words_of_packs(request: web.Request, packs: list[Pack]) -> list[WordsO
     ]
 
 
-def _line(titles: Titles, pack: Pack, notice: str, draft: Draft | None) -> NoticeLine:
+def _line(titles: Titles, pack: Pack, notice: str, draft: TextDraft | None) -> NoticeLine:
     places = [p for p in shown_places(pack, notice) if not p.brand]
     return NoticeLine(
         notice,
@@ -151,7 +151,7 @@ def _text(
     place: TextPlace,
     texts: Mapping[str, str | None],
     kept: Mapping[str, str | None],
-    seen: Mapping[str, Seen],
+    seen: Mapping[str, TextPreview],
 ) -> WordsText:
     live, looks = pack.templates.text_of(place.file), seen.get(place.file)
     return WordsText(
@@ -184,7 +184,7 @@ async def save_words(request: web.Request) -> web.StreamResponse:
     return answer(await notice_words(request, asked.order_id))
 
 
-async def write(request: web.Request, written: Mapping[str, Written], why: str) -> Draft:
+async def write(request: web.Request, written: Mapping[str, Written], why: str) -> TextDraft:
     """Save texts in the draft of the notice that the path names; raises Problem, Rejection."""
     workflow, notice = request.match_info["workflow"], request.match_info["notice"]
     editor = request.app[CONTEXT].editor

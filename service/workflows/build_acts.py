@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from service.domain.acts import Act, Entry, LinkAct, LinkChoice
+from service.domain.acts import Act, LinkAct, LinkChoice, StatusEntry
 from service.workflows.schema import WorkflowYaml
 from service.workflows.schema_acts import ActYaml, acts_of, choices_of, link_acts_of
 from service.workflows.yaml_lines import YamlPath
@@ -23,7 +23,10 @@ def _act(name: str, a: ActYaml, yaml: WorkflowYaml) -> Act:
         tuple(a.to),
         (*a.sets, *_lines(a)),
         a.title,
-        {s: Entry(s, e.title, frozenset(e.roles), None if e.sets is None else tuple(e.sets)) for s, e in a.to.items()},
+        {
+            s: StatusEntry(s, e.title, frozenset(e.roles), None if e.sets is None else tuple(e.sets))
+            for s, e in a.to.items()
+        },
         a.lines or "",
         tuple(a.people),
         a.prefix or prefix_of(yaml.workflow),

@@ -19,7 +19,7 @@ from service.domain.parts import Part
 from service.domain.workflow import Workflow
 from service.workflows import lint_languages
 from service.workflows.source import Finding, Source
-from service.workflows.templates import NAMES, UNRENDERABLE, Found, PackTemplates
+from service.workflows.templates import NAMES, UNRENDERABLE, FoundTemplate, PackTemplates
 from service.workflows.values import Links, TextReader, template_values
 
 _PROVIDED = NAMES | {"zone", "layout", "subject", "self"}
@@ -63,7 +63,7 @@ def told_over(workflow: Workflow, notice: Notice) -> list[str]:
 
 
 def _one(
-    workflow: Workflow, templates: PackTemplates, told: _Told, found: Found | None, source: Source
+    workflow: Workflow, templates: PackTemplates, told: _Told, found: FoundTemplate | None, source: Source
 ) -> Iterator[Finding]:
     notice, channel, locale, brand = told
     if found is None:

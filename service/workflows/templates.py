@@ -43,7 +43,7 @@ NAMES = frozenset(
 )  # fmt: skip
 
 
-class Found(NamedTuple):
+class FoundTemplate(NamedTuple):
     """A template's name below its folder, and its language."""
 
     name: str
@@ -86,14 +86,14 @@ class PackTemplates:
         text, path = self._texts.get(name, ("", ""))
         return (keep_line_ends(text), path, None) if path else None
 
-    def find(self, locale: str, notice: str, channel: str, brand: str = "") -> Found | None:
+    def find(self, locale: str, notice: str, channel: str, brand: str = "") -> FoundTemplate | None:
         """The template for this notice, in its language or the first fallback; a brand's own takes precedence."""
         folders = ("", f"{BRANDS}/{brand}/") if brand else ("",)
         for spoken in self._chains.get(locale) or (locale,):
             for folder in reversed(folders):
                 name = f"{folder}{spoken}/{notice}.{channel}.j2"
                 if name in self._texts:
-                    return Found(name, spoken)
+                    return FoundTemplate(name, spoken)
         return None
 
     def source(self, locale: str, notice: str, channel: str) -> Path:
@@ -104,7 +104,7 @@ class PackTemplates:
         self, locale: str, notice: str, channel: str, values: Mapping[str, Any], content: Content | None = None
     ) -> Rendered:
         """The message rendered in `locale`; raises jinja2.TemplateError."""
-        found = self.find(locale, notice, channel, values.get("of_brand", "")) or Found(
+        found = self.find(locale, notice, channel, values.get("of_brand", "")) or FoundTemplate(
             f"{locale}/{notice}.{channel}.j2", locale
         )
         values = _laid_out(values, found.locale)

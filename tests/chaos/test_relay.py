@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from sqlalchemy import func, select
 
 from service.broker.memory import MemoryBroker
-from service.broker.port import Message
+from service.broker.port import BrokerMessage
 from service.ledger.messages import outbox, tables
 from service.relay.relay import Relay
 from tests.support.events import event, person
@@ -16,7 +16,7 @@ from tests.support.world import World
 class Refusing(MemoryBroker):
     """A broker that confirms nothing."""
 
-    async def publish(self, messages: Sequence[Message]) -> list[bool]:
+    async def publish(self, messages: Sequence[BrokerMessage]) -> list[bool]:
         """No."""
         return [False] * len(messages)
 
@@ -28,7 +28,7 @@ class Deaf(MemoryBroker):
         super().__init__()
         self.hears = asyncio.Event()
 
-    async def publish(self, messages: Sequence[Message]) -> list[bool]:
+    async def publish(self, messages: Sequence[BrokerMessage]) -> list[bool]:
         """Yes, at once or at last."""
         if any("tech" in m.routing_key for m in messages):
             await self.hears.wait()

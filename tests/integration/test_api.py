@@ -13,7 +13,7 @@ from service.clock import clock
 from service.domain.teams import SEVERITIES
 from service.ledger.escalations.stream_lines import stream_after
 from service.web.auth import INCLUDES
-from service.web.broadcast import Line
+from service.web.broadcast import StreamLine
 from service.web.routes.table import API, OPERATIONS, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import ROLES
@@ -469,7 +469,7 @@ async def test_bursts_become_one_incident(world: World, caller: Caller, monkeypa
 
     await world.until(told_of_all, "the incident lists its orders")
     async with world.ledger.reading() as tx:
-        line = Line.of(*(await stream_after(tx, 0, 1000))[-1])
+        line = StreamLine.of(*(await stream_after(tx, 0, 1000))[-1])
     assert len(line.brief) < 5000 < len(line.wire), "boards do not get the list"
     (incident,) = (await supervisor.get("/v1/escalations"))[1]["incidents"]
     status, handled = await supervisor.post(f"/v1/escalations/{incident['id']}/resolve")

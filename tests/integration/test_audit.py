@@ -18,7 +18,7 @@ from service.ledger.auditing.reading import ERASED, AuditFilter, ChainVerdict
 from service.ledger.auditing.tables import audit as earlier
 from service.ledger.auditing.tables import audit_head, audit_lines, audit_names
 from service.ledger.database.engine import new_uuid
-from service.web.audited import OTHER_ACTS, Act, Unaudited
+from service.web.audited import OTHER_ACTS, AuditedAct, Unaudited
 from service.web.route import Route
 from service.web.routes.table import API, OPERATIONS, PAGES
 from tests.integration.conftest import Caller
@@ -72,7 +72,7 @@ def test_every_act_that_code_names_can_be_asked_for() -> None:
     code = "".join(file.read_text() for file in (ROOT / "service").rglob("*.py"))
     said = re.findall(r'(?:noted|audit_line|record_stranger)\(request, f?"([a-z_.]+)', code)
     said += re.findall(r'keep\(\w+, "([a-z_.]+)', code)
-    declared = {route.audit.name for route in ROUTES if isinstance(route.audit, Act)}
+    declared = {route.audit.name for route in ROUTES if isinstance(route.audit, AuditedAct)}
     assert set(said) - declared - OTHER_ACTS - {"escalation.", "act."} == set()
     assert len(said) > 15
 
@@ -99,7 +99,7 @@ async def seen_calls(world: World) -> list[tuple[Route, str, Any]]:
     }
     found: list[tuple[Route, str, Any]] = []
     for route in ROUTES:
-        if not isinstance(route.audit, Act) or not route.role:
+        if not isinstance(route.audit, AuditedAct) or not route.role:
             continue
         path = filled(route.path, mail if "messages" in route.path else escalation)
         found.append((route, path, next((b for word, b in bodies.items() if path.endswith(word)), {})))

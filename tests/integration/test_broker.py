@@ -19,8 +19,8 @@ from service.broker.port import (
     NOTIFICATIONS,
     ORDERS,
     BrokerLost,
+    BrokerMessage,
     Delivery,
-    Message,
     Subscription,
     TooMuchHeld,
 )
@@ -28,7 +28,7 @@ from service.broker.rabbitmq import RabbitBroker
 from tests.support.nodes import Rabbit
 from tests.support.proxy import Proxy
 
-NEWS = Message(NOTIFICATIONS, "notification.sent.sms", b"{}", "m-1", "application/json", {})
+NEWS = BrokerMessage(NOTIFICATIONS, "notification.sent.sms", b"{}", "m-1", "application/json", {})
 
 
 @pytest.fixture
@@ -75,7 +75,7 @@ async def test_a_queue_that_takes_nothing_holds_up_its_own_messages_alone(
     broker: RabbitBroker, rabbit: Rabbit, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """As a quorum queue without a leader, which a crash of the broker may leave behind."""
-    call = Message(ESCALATIONS, "escalation.tech.app_error", b"{}", "m-2", "application/json", {})
+    call = BrokerMessage(ESCALATIONS, "escalation.tech.app_error", b"{}", "m-2", "application/json", {})
     queue = f"{{'{quote(rabbit.host, safe='')}_escalations.tech', node()}}"
     await asyncio.to_thread(rabbit.control, "eval", f"sys:suspend({queue}).")
     monkeypatch.setattr(rabbitmq, "PUBLISH_TIMEOUT_S", 1.0)
@@ -112,9 +112,9 @@ async def test_a_queue_of_ours_that_was_deleted_is_made_again_and_gets_what_it_m
     broker: RabbitBroker, rabbit_url: str
 ) -> None:
     """The broker confirms what it drops: a letter, or a call to a team, would be gone."""
-    call = Message(ESCALATIONS, "escalation.tech.app_error", b"{}", "m-3", "application/json", {})
-    other_team = Message(ESCALATIONS, "escalation.night_shift.app_error", b"{}", "m-4", "application/json", {})
-    letters = [Message(DEAD, "", b"{}", "m-5", "application/json", {})] * 2
+    call = BrokerMessage(ESCALATIONS, "escalation.tech.app_error", b"{}", "m-3", "application/json", {})
+    other_team = BrokerMessage(ESCALATIONS, "escalation.night_shift.app_error", b"{}", "m-4", "application/json", {})
+    letters = [BrokerMessage(DEAD, "", b"{}", "m-5", "application/json", {})] * 2
     async with await aio_pika.connect(rabbit_url) as connection:
         channel = await connection.channel()
         await channel.queue_delete("escalations.tech")
@@ -125,7 +125,7 @@ async def test_a_queue_of_ours_that_was_deleted_is_made_again_and_gets_what_it_m
 
 
 async def test_nobody_has_to_listen_to_outcomes_and_it_is_told_once(broker: RabbitBroker) -> None:
-    alone = [Message(NOTIFICATIONS, "notification.opened.fax", b"{}", f"m-{n}") for n in range(6, 9)]
+    alone = [BrokerMessage(NOTIFICATIONS, "notification.opened.fax", b"{}", f"m-{n}") for n in range(6, 9)]
     with capture_logs() as logs:
         assert await broker.publish(alone) == [True] * 3
         assert await broker.publish(alone) == [True] * 3
@@ -137,7 +137,7 @@ async def test_an_exchange_of_ours_that_was_deleted_is_made_again_over_the_same_
 ) -> None:
     subscription = await broker.subscribe(INTAKE, 10)
     many = [structs.replace(NEWS, message_id=f"m-{n}") for n in range(60)]
-    elsewhere = Message(ORDERS, "order.status_changed", b"{}")
+    elsewhere = BrokerMessage(ORDERS, "order.status_changed", b"{}")
     assert all(await broker.publish([*many, elsewhere]))
     async with await aio_pika.connect(rabbit_url) as connection:
         await (await connection.channel()).exchange_delete(NOTIFICATIONS)
@@ -152,7 +152,7 @@ async def test_an_exchange_of_ours_that_was_deleted_is_made_again_over_the_same_
 async def test_a_body_of_many_frames_arrives_whole_among_small_ones(broker: RabbitBroker) -> None:
     subscription = await broker.subscribe(INTAKE, 10)
     bodies = [b"{}", b"x" * 400_000, b"", b"[]"]
-    assert all(await broker.publish([Message(ORDERS, "order.status_changed", body) for body in bodies]))
+    assert all(await broker.publish([BrokerMessage(ORDERS, "order.status_changed", body) for body in bodies]))
     received: list[Delivery] = []
     async with asyncio.timeout(10):
         while len(received) < len(bodies):
@@ -195,7 +195,7 @@ async def test_what_was_acknowledged_stays_away_and_nothing_else(broker: RabbitB
     """Codes are done before what came earlier: an acknowledgement is for the messages that it names."""
     subscription = await broker.subscribe(INTAKE, 10)
     bodies = [str(n).encode() for n in range(6)]
-    await broker.publish([Message(ORDERS, "order.status_changed", body) for body in bodies])
+    await broker.publish([BrokerMessage(ORDERS, "order.status_changed", body) for body in bodies])
     deliveries: list[Delivery] = []
     async with asyncio.timeout(60):
         while len(deliveries) < len(bodies):
@@ -211,7 +211,7 @@ async def test_what_was_acknowledged_stays_away_and_nothing_else(broker: RabbitB
 
 async def test_what_is_too_much_to_hold_goes_back_to_the_broker(broker: RabbitBroker) -> None:
     subscription = await broker.subscribe(INTAKE, 10, most_bytes=250)
-    await broker.publish([Message(ORDERS, "order.status_changed", bytes([n]) * 100) for n in range(4)])
+    await broker.publish([BrokerMessage(ORDERS, "order.status_changed", bytes([n]) * 100) for n in range(4)])
     with pytest.raises(TooMuchHeld):
         await _received(subscription, 4)
     await subscription.close()

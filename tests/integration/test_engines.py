@@ -11,7 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.engine import make_url
 
 from service.app import App
-from service.broker.port import ORDERS, BrokerLost, BrokerRefused, Message
+from service.broker.port import ORDERS, BrokerLost, BrokerMessage, BrokerRefused
 from service.broker.rabbitmq import RabbitBroker
 from service.keyring import Keyring
 from service.ledger.database.availability import when_available
@@ -192,7 +192,7 @@ async def test_who_may_not_configure_works_with_what_is_there(rabbit_url: str, s
     await owner.connect(TEAMS)
     await stranger.connect(TEAMS)
     subscription = await stranger.subscribe("stagebell.intake", 10)
-    assert await stranger.publish([Message(ORDERS, "order.note_added", b"{}")]) == [True]
+    assert await stranger.publish([BrokerMessage(ORDERS, "order.note_added", b"{}")]) == [True]
     (delivery,) = await asyncio.wait_for(subscription.batch(10), 60)
     await subscription.ack([delivery])
     with pytest.raises(BrokerRefused, match=r"no queue 'escalations\.new'"):
@@ -224,7 +224,7 @@ async def test_of_several_brokers_the_one_that_answers_is_used(rabbit_url: str) 
     broker = RabbitBroker(f"amqp://guest:guest@127.0.0.1:{free_port()}/,{rabbit_url}")
     await broker.connect(TEAMS)
     assert broker.connected
-    assert await broker.publish([Message(ORDERS, "order.note_added", b"{}")]) == [True]
+    assert await broker.publish([BrokerMessage(ORDERS, "order.note_added", b"{}")]) == [True]
     await broker.close()
 
 
@@ -247,7 +247,7 @@ async def test_a_broker_with_tls() -> None:
         async with asyncio.timeout(60):
             broker = RabbitBroker(f"{url}?cafile={node.authority}")
             await broker.connect(TEAMS)
-            assert await broker.publish([Message(ORDERS, "order.note_added", b"{}")]) == [True]
+            assert await broker.publish([BrokerMessage(ORDERS, "order.note_added", b"{}")]) == [True]
             await broker.close()
             stranger = RabbitBroker(url)
             with pytest.raises(BrokerLost, match="certificate verify failed"):

@@ -21,7 +21,7 @@ from service.ledger.messages.tables import REPORT_MAIL, outbox
 from service.ledger.orders import kept_counts
 from service.ledger.orders.kept_counts import KeptCount
 from service.ledger.words import drafts
-from service.ledger.words.drafts import Draft, Said, TextChange
+from service.ledger.words.drafts import DraftContent, TextChange, TextDraft
 from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, VENDOR, event, minutes, part_of, person
 from tests.support.nodes import connect
@@ -106,10 +106,10 @@ async def lived(world: World) -> None:
             world.clock.now(),
         )
         moment = world.clock.now()
-        theirs = Said(
+        theirs = DraftContent(
             {"en/x.sms.j2": TextChange("a", "b", f"oidc:{MAIL}")}, (f"oidc:{MAIL}",), ended_by=f"oidc:{OLD_MAIL}"
         )
-        await drafts.begin(tx, Draft(new_uuid(), "w", "n", "dropped", 1, moment, moment, moment, theirs))
+        await drafts.begin(tx, TextDraft(new_uuid(), "w", "n", "dropped", 1, moment, moment, moment, theirs))
         count, its_claim = new_uuid(), new_uuid()
         await kept_counts.claim(tx, count, its_claim, moment)
         await kept_counts.keep(tx, count, its_claim, KeptCount("1", f'"{NAME}"'.encode(), moment, 2.0))

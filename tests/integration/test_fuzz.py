@@ -17,7 +17,7 @@ from service.dispatch.mail_links import read_mail_token
 from service.domain.errors import Rejection
 from service.intake.decoding import Incoming, read
 from service.keyring import Keyring
-from service.mail_in.reports import Report
+from service.mail_in.reports import DeliveryReport
 from service.mail_in.reports import read as read_mail
 from service.web.session import Sessions
 from tests.support.client import key_for
@@ -86,7 +86,7 @@ def look_at_event(given_: tuple[bytes, str | None, dict[str, Any]]) -> None:
 
 
 def look_at_mail(content: bytes) -> None:
-    assert isinstance(read_mail(content, is_bounce_address=True), Report)
+    assert isinstance(read_mail(content, is_bounce_address=True), DeliveryReport)
 
 
 TYPES = st.sampled_from(["application/cloudevents+json", "application/json", None]) | st.text(max_size=30)

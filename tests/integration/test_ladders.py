@@ -12,7 +12,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import select
 
-from service.broker.port import Message
+from service.broker.port import BrokerMessage
 from service.clock.clock import ClockLoop
 from service.dispatch.settle import Outcome, Settler
 from service.domain.notices import Receipt
@@ -94,7 +94,7 @@ async def test_a_rung_that_cannot_be_is_skipped_without_a_request_and_the_next_g
     published: list[dict[str, Any]] = []
     publish = world.app.broker.publish
 
-    async def keep(messages: Sequence[Message]) -> list[bool]:
+    async def keep(messages: Sequence[BrokerMessage]) -> list[bool]:
         published.extend(json.loads(m.body) for m in messages if m.exchange == "notifications")
         return await publish(messages)
 

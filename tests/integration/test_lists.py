@@ -221,7 +221,9 @@ async def test_rows_wait_for_their_event_and_are_let_go_of_without_it(world: Wor
     async with world.ledger.transaction() as tx:
         order = await find(tx, "marketing_services", "M-1", scope=EVERYTHING)
         assert order is not None
-        place = writing.Place(order.id, order.ref, world.app.packs.get("marketing_services").workflow.lists["leads"])
+        place = writing.OrderList(
+            order.id, order.ref, world.app.packs.get("marketing_services").workflow.lists["leads"]
+        )
         batch_id = new_uuid()
         await writing.begin(tx, writing.batch_row(batch_id, place, 1, bytes(32), world.clock.now(), None))
         await writing.store(tx, writing.prepare(tx.keyring, place, batch_id, [{"email": "a@example.com"}]))

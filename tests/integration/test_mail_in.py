@@ -14,7 +14,7 @@ import aiohttp
 import pytest
 from sqlalchemy import select, update
 
-from service.broker.port import Message
+from service.broker.port import BrokerMessage
 from service.dispatch.mail_links import mail_token
 from service.keyring import Keyring
 from service.ledger.database.engine import new_uuid
@@ -181,7 +181,7 @@ async def test_a_price_is_confirmed_by_a_word_in_a_mail_once_and_by_nobody_elses
     published: list[tuple[str, str]] = []
     publish = mail_world.app.broker.publish
 
-    async def keep(messages: Sequence[Message]) -> list[bool]:
+    async def keep(messages: Sequence[BrokerMessage]) -> list[bool]:
         published.extend((m.routing_key, m.message_id) for m in messages if m.exchange == "replies")
         return await publish(messages)
 

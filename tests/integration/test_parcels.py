@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import func, or_, select
 
 from service.broker.memory import MemoryBroker
-from service.broker.port import Message
+from service.broker.port import BrokerMessage
 from service.ledger.database.engine import Ledger
 from service.ledger.database.wakeups import Wakeups
 from service.ledger.messages import outbox, parcels
@@ -27,9 +27,9 @@ class Picky(MemoryBroker):
     def __init__(self) -> None:
         super().__init__()
         self.refuses: set[str] = set()
-        self.took: list[Message] = []
+        self.took: list[BrokerMessage] = []
 
-    async def publish(self, messages: Sequence[Message]) -> list[bool]:
+    async def publish(self, messages: Sequence[BrokerMessage]) -> list[bool]:
         """Yes or no to each."""
         self.took += [m for m in messages if m.message_id not in self.refuses]
         return [m.message_id not in self.refuses for m in messages]

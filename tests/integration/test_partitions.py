@@ -21,8 +21,8 @@ from service.broker.port import (
     INTAKE_BINDING,
     ORDERS,
     SUBJECT_HEADERS,
+    BrokerMessage,
     BrokerRefused,
-    Message,
     Partitioning,
     PartitionsHeld,
     QueueGone,
@@ -137,7 +137,7 @@ async def test_what_stagebell_itself_publishes_is_shared_out_like_everything(
     broker, keyring = RabbitBroker(rabbit_url, 4), Keyring("a secret key for tests, as long as they are")
     refused = [Incoming(encoded(e), headers={COLON: e["subject"]} if n else {}) for n, e in enumerate(orders(12))]
     await broker.publish(
-        [Message(DEAD, "", sealed_dead_letter(letter, keyring), f"m-{i}") for i, letter in enumerate(refused)]
+        [BrokerMessage(DEAD, "", sealed_dead_letter(letter, keyring), f"m-{i}") for i, letter in enumerate(refused)]
     )
     assert await DeadLetters(broker, keyring).replay_all(100) == 12
     await broker.close()

@@ -11,7 +11,7 @@ import pytest
 from sqlalchemy import select
 from twilio.request_validator import RequestValidator
 
-from service.broker.port import Message
+from service.broker.port import BrokerMessage
 from service.dispatch.compose import CALLBACK_PURPOSE
 from service.ledger.escalations.tables import escalation_stream
 from tests.support.events import CUSTOMER, VENDOR, event
@@ -83,7 +83,7 @@ async def test_read_stands_above_delivered_and_both_are_published(world: World) 
     published: list[tuple[str, str]] = []
     publish = world.app.broker.publish
 
-    async def keep(messages: Sequence[Message]) -> list[bool]:
+    async def keep(messages: Sequence[BrokerMessage]) -> list[bool]:
         published.extend((m.exchange, m.routing_key) for m in messages)
         return await publish(messages)
 

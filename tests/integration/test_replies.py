@@ -50,7 +50,7 @@ async def told(world: World, order_id: str, status: str = "vendor_en_route", **c
     await world.settled()
 
 
-async def said(world: World, order_id: str) -> list[reading.Said]:
+async def said(world: World, order_id: str) -> list[reading.ConversationMessage]:
     """The order's conversation."""
     order = await stored(world, order_id)
     workflow = world.app.packs.get("device_pickup").workflow
@@ -58,7 +58,7 @@ async def said(world: World, order_id: str) -> list[reading.Said]:
         return await reading.conversation(tx, order.id, workflow)
 
 
-async def unmatched(world: World) -> list[reading.Waiting]:
+async def unmatched(world: World) -> list[reading.WaitingConversation]:
     async with world.ledger.reading() as tx:
         return await reading.unmatched(tx, 50, scope=EVERYTHING)
 

@@ -27,7 +27,7 @@ from service.ledger.messages import holds
 from service.ledger.orders.locking import find
 from service.ledger.people import preferences
 from service.ledger.words import drafts as word_drafts
-from service.ledger.words.drafts import Draft, Said, TextChange
+from service.ledger.words.drafts import DraftContent, TextChange, TextDraft
 from tests.integration.conftest import Caller
 from tests.support.client import Client
 from tests.support.events import event, minutes, part_of, person
@@ -79,8 +79,8 @@ async def two_of_everything(world: World, agent: Client) -> None:
         assert status < 300
         async with world.ledger.transaction() as tx:
             await holds.put(tx, "webhook", "", "", "Kim", "a mistake", NOW)
-            written = Said({"en/x.sms.j2": TextChange("a", "b", "key:Kim")}, ("key:Kim",))
-            await word_drafts.begin(tx, Draft(new_uuid(), "w", f"n{n}", "draft", 1, NOW, NOW, None, written))
+            written = DraftContent({"en/x.sms.j2": TextChange("a", "b", "key:Kim")}, ("key:Kim",))
+            await word_drafts.begin(tx, TextDraft(new_uuid(), "w", f"n{n}", "draft", 1, NOW, NOW, None, written))
             refused = ProviderIncident(f"provider {n}", "sms", "it refuses us")
             team = next(iter(world.app.packs.get("device_pickup").workflow.teams.values()))
             await incidents.open_for_provider(tx, refused, team, "high", NOW)

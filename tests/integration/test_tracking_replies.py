@@ -9,7 +9,7 @@ import msgspec
 import pytest
 from aiohttp import ClientSession
 
-from service.broker.port import REPLIES, Message
+from service.broker.port import REPLIES, BrokerMessage
 from service.domain.conversation import ANSWER
 from tests.integration.conftest import Caller
 from tests.integration.test_replies import said, say, told
@@ -50,7 +50,7 @@ def published(monkeypatch: pytest.MonkeyPatch, world: World) -> list[tuple[str, 
     found: list[tuple[str, str, str]] = []
     publish = world.app.broker.publish
 
-    async def seen(messages: Sequence[Message]) -> list[bool]:
+    async def seen(messages: Sequence[BrokerMessage]) -> list[bool]:
         bodies = [msgspec.json.decode(m.body)["data"] for m in messages if m.exchange == REPLIES]
         found.extend((d["order_id"], d["reply"], d["channel"]) for d in bodies)
         return await publish(messages)

@@ -16,7 +16,7 @@ from service.domain.event_decoding import decode
 from service.domain.events import Event
 from service.domain.order import OrderRef
 from service.intake.cloudevents import as_structured, from_http
-from service.intake.decoding import Incoming, Standing, standing
+from service.intake.decoding import Incoming, QueueKey, standing
 from tests.support.events import NOON, event
 
 DATA: dict[str, Any] = {"workflow": "device_pickup", "status": "created"}
@@ -89,7 +89,7 @@ def test_every_form_is_the_same_event(form: str) -> None:
     assert read(body, content_type, encoding, **headers) == EXPECTED
     ref = OrderRef(EXPECTED.data.workflow, EXPECTED.reference)
     found = standing(Incoming(body, content_type, encoding, headers))
-    assert found == Standing(ref, EXPECTED.source, bool(EXPECTED.data.secrets)), "it stands in its own order's line"
+    assert found == QueueKey(ref, EXPECTED.source, bool(EXPECTED.data.secrets)), "it stands in its own order's line"
 
 
 @pytest.mark.parametrize(

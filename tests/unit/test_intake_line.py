@@ -6,15 +6,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from service.broker.port import Delivery
-from service.intake.line import MOST_BYTES, Line, Waiting
+from service.intake.line import MOST_BYTES, DeliveryQueue, QueuedDelivery
 
 
-def waiting(tag: int, order: str, *, source: str = "/shop", is_code: bool = False, size: int = 1200) -> Waiting:
+def waiting(tag: int, order: str, *, source: str = "/shop", is_code: bool = False, size: int = 1200) -> QueuedDelivery:
     delivery = Delivery(b"x" * size, {}, None, None, "", "", redelivered=False, tag=tag)
-    return Waiting(delivery, order, source, is_code)
+    return QueuedDelivery(delivery, order, source, is_code)
 
 
-def tags(part: list[Waiting]) -> list[int]:
+def tags(part: list[QueuedDelivery]) -> list[int]:
     return [w.delivery.tag for w in part]
 
 
@@ -28,11 +28,13 @@ STEP = st.one_of(
 
 
 class Play:
-    """A line, what is out of it, and what came out so far."""
+    """A queue, with the deliveries put into it, given out and done so far."""
 
     def __init__(self) -> None:
-        self.line, self.put, self.taken = Line(), [], []  # type: tuple[Line, list[Waiting], list[Waiting]]
-        self.out: dict[int, list[Waiting]] = {}
+        self.line = DeliveryQueue()
+        self.put: list[QueuedDelivery] = []
+        self.taken: list[QueuedDelivery] = []
+        self.out: dict[int, list[QueuedDelivery]] = {}
 
     def take(self, worker: int) -> None:
         """Worker 0 takes what is no code; the others take codes."""
@@ -80,7 +82,7 @@ def test_everything_comes_once_and_no_event_overtakes_another_of_its_order(steps
 
 
 def test_a_code_brings_what_stands_before_it_in_its_order_and_nothing_else() -> None:
-    line = Line()
+    line = DeliveryQueue()
     for n in range(500):
         line.put(waiting(n, f"flood-{n}"))
     line.put(waiting(500, "b"))
@@ -93,7 +95,7 @@ def test_a_code_brings_what_stands_before_it_in_its_order_and_nothing_else() -> 
 
 
 def test_a_code_waits_while_its_order_is_being_worked_on() -> None:
-    line = Line()
+    line = DeliveryQueue()
     line.put(waiting(1, "a"))
     part = line.take(codes=False)
     line.put(waiting(2, "a", is_code=True))
@@ -103,7 +105,7 @@ def test_a_code_waits_while_its_order_is_being_worked_on() -> None:
 
 
 def test_sources_take_turns_and_so_do_the_orders_of_one() -> None:
-    line = Line()
+    line = DeliveryQueue()
     for n in range(6):
         line.put(waiting(n, "one", source="/flood"))
     line.put(waiting(6, "two", source="/flood"))
@@ -112,7 +114,7 @@ def test_sources_take_turns_and_so_do_the_orders_of_one() -> None:
 
 
 def test_one_publishers_codes_wait_behind_themselves_alone() -> None:
-    line = Line()
+    line = DeliveryQueue()
     for n in range(300):
         line.put(waiting(n, f"flood-{n}", source="/flood", is_code=True))
     line.put(waiting(300, "other", source="/quiet", is_code=True))
@@ -120,7 +122,7 @@ def test_one_publishers_codes_wait_behind_themselves_alone() -> None:
 
 
 def test_events_of_the_usual_size_are_one_part_and_a_larger_one_goes_alone() -> None:
-    line = Line()
+    line = DeliveryQueue()
     for n in range(100):
         line.put(waiting(n, f"o-{n}"))
     part = line.take(codes=False)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from service.mail_in.reports import Report, read
+from service.mail_in.reports import DeliveryReport, read
 
 
 def dsn(action: str, status: str, diagnostic: str = "smtp; 550 no such user", **more: str) -> bytes:
@@ -42,92 +42,100 @@ def plain(subject: str, text: str, **headers: str) -> bytes:
 @pytest.mark.parametrize(
     ("mail", "report", "permanent"),
     [
-        (dsn("failed", "5.1.1"), Report("bounced", "5.1.1"), True),
-        (dsn("Failed", "5.0.0 (undefined)"), Report("bounced", "5.0.0"), True),
-        (dsn("failed", "5.2.1"), Report("bounced", "5.2.1"), True),
-        (dsn("failed", "5.2.2"), Report("bounced", "5.2.2"), False),
-        (dsn("failed", "5.7.1"), Report("bounced", "5.7.1"), False),
-        (dsn("failed", "5.6.1"), Report("bounced", "5.6.1"), False),
-        (dsn("failed", "4.4.1"), Report("bounced", "4.4.1"), False),
-        (dsn("failed", "", "smtp; 550 5.1.10 null MX"), Report("bounced", "5.1.10"), True),
+        (dsn("failed", "5.1.1"), DeliveryReport("bounced", "5.1.1"), True),
+        (dsn("Failed", "5.0.0 (undefined)"), DeliveryReport("bounced", "5.0.0"), True),
+        (dsn("failed", "5.2.1"), DeliveryReport("bounced", "5.2.1"), True),
+        (dsn("failed", "5.2.2"), DeliveryReport("bounced", "5.2.2"), False),
+        (dsn("failed", "5.7.1"), DeliveryReport("bounced", "5.7.1"), False),
+        (dsn("failed", "5.6.1"), DeliveryReport("bounced", "5.6.1"), False),
+        (dsn("failed", "4.4.1"), DeliveryReport("bounced", "4.4.1"), False),
+        (dsn("failed", "", "smtp; 550 5.1.10 null MX"), DeliveryReport("bounced", "5.1.10"), True),
         # Exim writes 5.0.0 whatever happened; what the server said stands beside it.
         (
             dsn("failed", "5.0.0", "smtp; 550-5.7.26 Unauthenticated email"),
-            Report("bounced", "5.7.26", True, words="Unauthenticated email"),
+            DeliveryReport("bounced", "5.7.26", True, words="Unauthenticated email"),
             False,
         ),
-        (dsn("failed", "5.0.0", "smtp; 552 5.2.2 mailbox full"), Report("bounced", "5.2.2"), False),
-        (dsn("failed", "5.0.0", "smtp; 550 5.1.1 unknown"), Report("bounced", "5.1.1"), True),
+        (dsn("failed", "5.0.0", "smtp; 552 5.2.2 mailbox full"), DeliveryReport("bounced", "5.2.2"), False),
+        (dsn("failed", "5.0.0", "smtp; 550 5.1.1 unknown"), DeliveryReport("bounced", "5.1.1"), True),
         (
             dsn("failed", "5.0.0", "smtp; 550 Your IP is blocked"),
-            Report("bounced", "5.0.0", True, words="Your IP is blocked"),
+            DeliveryReport("bounced", "5.0.0", True, words="Your IP is blocked"),
             False,
         ),
         (
             dsn("failed", "5.1.8", "smtp; 550 5.1.8 bad outbound sender"),
-            Report("bounced", "5.1.8", True, words="bad outbound sender"),
+            DeliveryReport("bounced", "5.1.8", True, words="bad outbound sender"),
             False,
         ),
-        (dsn("failed", "5.4.5", "daily quota"), Report("bounced", "5.4.5", True, words="daily quota"), False),
+        (dsn("failed", "5.4.5", "daily quota"), DeliveryReport("bounced", "5.4.5", True, words="daily quota"), False),
         # A policy is about us, but where it is the mailbox's own, or met this one mail.
         (
             dsn("failed", "5.7.1", "smtp; 550 5.7.1 likely unsolicited mail from 192.0.2.17, see mail a@b.example"),
-            Report("bounced", "5.7.1", True, words="likely unsolicited mail from …, see mail …"),
+            DeliveryReport("bounced", "5.7.1", True, words="likely unsolicited mail from …, see mail …"),
             False,
         ),
         (
             dsn(
                 "failed", "5.7.1", "smtp; 550-5.7.1 this message is\r\n 550-5.7.1 likely unsolicited\r\n 550 5.7.1 mail"
             ),
-            Report("bounced", "5.7.1", True, words="this message is likely unsolicited 550 mail"),
+            DeliveryReport("bounced", "5.7.1", True, words="this message is likely unsolicited 550 mail"),
             False,
         ),
-        (dsn("failed", "5.7.509", "smtp; 550 no"), Report("bounced", "5.7.509", True, words="no"), False),
-        (dsn("failed", "5.7.124", "smtp; 550 sender not in list"), Report("bounced", "5.7.124"), False),
-        (dsn("failed", "5.7.1", "smtp; 554 5.7.1 virus found"), Report("bounced", "5.7.1"), False),
-        (dsn("failed", "4.7.1", "smtp; 451 4.7.1 Greylisting in action"), Report("bounced", "4.7.1"), False),
+        (dsn("failed", "5.7.509", "smtp; 550 no"), DeliveryReport("bounced", "5.7.509", True, words="no"), False),
+        (dsn("failed", "5.7.124", "smtp; 550 sender not in list"), DeliveryReport("bounced", "5.7.124"), False),
+        (dsn("failed", "5.7.1", "smtp; 554 5.7.1 virus found"), DeliveryReport("bounced", "5.7.1"), False),
+        (dsn("failed", "4.7.1", "smtp; 451 4.7.1 Greylisting in action"), DeliveryReport("bounced", "4.7.1"), False),
         (
             dsn("failed", "4.7.650", "smtp; 421 4.7.650 rate limited due to IP reputation"),
-            Report("bounced", "4.7.650", True, words="rate limited due to IP reputation"),
+            DeliveryReport("bounced", "4.7.650", True, words="rate limited due to IP reputation"),
             False,
         ),
-        (dsn("failed", "5.4.7", "smtp; timed out"), Report("bounced", "5.4.7"), False),
-        (dsn("failed", "5.4.6", "smtp; loop"), Report("bounced", "5.4.6"), False),
-        (dsn("failed", "5.4.4", "smtp; host not found"), Report("bounced", "5.4.4"), True),
-        (dsn("failed", "5.5.0", "smtp;550 5.5.0 mailbox unavailable"), Report("bounced", "5.5.0"), True),
+        (dsn("failed", "5.4.7", "smtp; timed out"), DeliveryReport("bounced", "5.4.7"), False),
+        (dsn("failed", "5.4.6", "smtp; loop"), DeliveryReport("bounced", "5.4.6"), False),
+        (dsn("failed", "5.4.4", "smtp; host not found"), DeliveryReport("bounced", "5.4.4"), True),
+        (dsn("failed", "5.5.0", "smtp;550 5.5.0 mailbox unavailable"), DeliveryReport("bounced", "5.5.0"), True),
         # RFC 6533: reports of addresses beyond ASCII, as they are or encoded.
         (
             dsn("failed", "5.1.1").replace(b"message/delivery-status", b"message/global-delivery-status"),
-            Report("bounced", "5.1.1"),
+            DeliveryReport("bounced", "5.1.1"),
             True,
         ),
         (
             b"Content-Type: message/delivery-status\r\nContent-Transfer-Encoding: base64\r\n\r\n"
             + base64.b64encode(b"Reporting-MTA: dns; x\n\nAction: failed\nStatus: 5.1.1\n"),
-            Report("bounced", "5.1.1"),
+            DeliveryReport("bounced", "5.1.1"),
             True,
         ),
         # Absence notices talk of mail that is not delivered, too.
-        (plain("Automatic reply: Your order", "Mail could not be delivered to my desk"), Report("automatic"), False),
-        (plain("Out of office", "Mail will not be delivered to my phone until 550 days"), Report("automatic"), False),
-        (plain("Hello", "my parcel could not be delivered"), Report("other"), False),
         (
-            plain("failure notice", "<a@b>:\nRemote host said: 554 Your IP is blocked by spamhaus"),
-            Report("bounced", "5.0.0", True, words="Your IP is blocked by spamhaus"),
+            plain("Automatic reply: Your order", "Mail could not be delivered to my desk"),
+            DeliveryReport("automatic"),
             False,
         ),
-        (dsn("", "5.1.1"), Report("bounced", "5.1.1"), True),
-        (dsn("delayed", "4.4.1"), Report("delayed", "4.4.1"), False),
-        (dsn("delivered", "2.0.0"), Report("delivered", "2.0.0"), False),
-        (dsn("relayed", "2.0.0"), Report("other"), False),
-        (dsn("expanded", "2.0.0"), Report("other"), False),
-        (arf("abuse"), Report("complaint"), False),
-        (arf("opt-out"), Report("complaint"), False),
-        (arf("fraud"), Report("complaint"), False),
-        (arf("not-spam"), Report("other"), False),
+        (
+            plain("Out of office", "Mail will not be delivered to my phone until 550 days"),
+            DeliveryReport("automatic"),
+            False,
+        ),
+        (plain("Hello", "my parcel could not be delivered"), DeliveryReport("other"), False),
+        (
+            plain("failure notice", "<a@b>:\nRemote host said: 554 Your IP is blocked by spamhaus"),
+            DeliveryReport("bounced", "5.0.0", True, words="Your IP is blocked by spamhaus"),
+            False,
+        ),
+        (dsn("", "5.1.1"), DeliveryReport("bounced", "5.1.1"), True),
+        (dsn("delayed", "4.4.1"), DeliveryReport("delayed", "4.4.1"), False),
+        (dsn("delivered", "2.0.0"), DeliveryReport("delivered", "2.0.0"), False),
+        (dsn("relayed", "2.0.0"), DeliveryReport("other"), False),
+        (dsn("expanded", "2.0.0"), DeliveryReport("other"), False),
+        (arf("abuse"), DeliveryReport("complaint"), False),
+        (arf("opt-out"), DeliveryReport("complaint"), False),
+        (arf("fraud"), DeliveryReport("complaint"), False),
+        (arf("not-spam"), DeliveryReport("other"), False),
         (
             plain("failure notice", "Hi. This is the qmail-send program.\n<asha@example.com>:\n550 5.1.1 no such user"),
-            Report("bounced", "5.1.1"),
+            DeliveryReport("bounced", "5.1.1"),
             True,
         ),
         (
@@ -137,22 +145,22 @@ def plain(subject: str, text: str, **headers: str) -> bytes:
                 X_Failed_Recipients="a@b.example",
                 Auto_Submitted="auto-replied",
             ),
-            Report("bounced", "5.0.0"),
+            DeliveryReport("bounced", "5.0.0"),
             True,
         ),
         (
             plain("Warning: message delayed 24 hours", "could not be delivered yet: 451 4.7.1 later"),
-            Report("delayed", "4.7.1"),
+            DeliveryReport("delayed", "4.7.1"),
             False,
         ),
-        (plain("Out of office", "I am away.", Auto_Submitted="auto-replied"), Report("automatic"), False),
-        (plain("Re: Your order", "Thank you!"), Report("other"), False),
-        (b"", Report("other"), False),
-        (b"\xff\xfe\x00", Report("other"), False),
-        (b"Content-Type: multipart/report\r\n\r\nnothing", Report("other"), False),
+        (plain("Out of office", "I am away.", Auto_Submitted="auto-replied"), DeliveryReport("automatic"), False),
+        (plain("Re: Your order", "Thank you!"), DeliveryReport("other"), False),
+        (b"", DeliveryReport("other"), False),
+        (b"\xff\xfe\x00", DeliveryReport("other"), False),
+        (b"Content-Type: multipart/report\r\n\r\nnothing", DeliveryReport("other"), False),
     ],
 )
-def test_what_a_mail_reports(mail: bytes, report: Report, permanent: bool) -> None:
+def test_what_a_mail_reports(mail: bytes, report: DeliveryReport, permanent: bool) -> None:
     assert read(mail, is_bounce_address=True) == report
     assert report.is_permanent is permanent
 
@@ -170,32 +178,34 @@ def forwarded(*recipients: tuple[str, str, str]) -> bytes:
         # What became of a copy that the reader sends on elsewhere is no matter of ours.
         (
             forwarded(("rfc822; asha@example.com", "delivered", "2.1.5"), ("rfc822; asha@home.example", "failed", "5.1.1")),
-            Report("delivered", "2.1.5"),
+            DeliveryReport("delivered", "2.1.5"),
         ),
         (
             forwarded(("rfc822;<Asha@Example.COM>", "failed", "5.2.2"), ("rfc822; b@home.example", "delivered", "2.0.0")),
-            Report("bounced", "5.2.2"),
+            DeliveryReport("bounced", "5.2.2"),
         ),
         (
             forwarded(("rfc822; b@home.example", "failed", "5.1.1"), ("rfc822; asha@example.com (Asha)", "expanded", "2.0.0")),
-            Report("other"),
+            DeliveryReport("other"),
         ),
         # Some servers name nobody of ours: where mail went in the end, or a mailbox of their own.
-        (forwarded(("rfc822; b@home.example", "delayed", "4.4.1"), ("x400; c", "failed", "5.1.1")), Report("bounced", "5.1.1")),
+        (forwarded(("rfc822; b@home.example", "delayed", "4.4.1"), ("x400; c", "failed", "5.1.1")), DeliveryReport("bounced", "5.1.1")),
     ],
 )  # fmt: skip
-def test_each_recipient_has_its_own_end_and_ours_counts(mail: bytes, report: Report) -> None:
+def test_each_recipient_has_its_own_end_and_ours_counts(mail: bytes, report: DeliveryReport) -> None:
     assert read(mail, is_bounce_address=True, reader="asha@example.com") == report
 
 
 def test_an_address_beyond_ascii_is_ours_in_either_form() -> None:
     mail = forwarded(("utf-8; jörg@bücher.example", "delivered", "2.0.0"), ("rfc822; b@c.example", "failed", "5.1.1"))
-    assert read(mail, is_bounce_address=True, reader="jörg@xn--bcher-kva.example") == Report("delivered", "2.0.0")
+    assert read(mail, is_bounce_address=True, reader="jörg@xn--bcher-kva.example") == DeliveryReport(
+        "delivered", "2.0.0"
+    )
 
 
 def test_a_reply_that_quotes_a_bounce_is_a_reply() -> None:
     reply = plain("Re: delivery", "could not be delivered? 550 5.1.1")
-    assert read(reply, is_bounce_address=False) == Report("other")
+    assert read(reply, is_bounce_address=False) == DeliveryReport("other")
 
 
 @given(st.binary(max_size=400), st.sampled_from([dsn("failed", "5.1.1"), arf("abuse"), b""]), st.integers(0, 900))

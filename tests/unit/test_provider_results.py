@@ -24,7 +24,7 @@ from service.channels.push import provider as fcm
 from service.channels.twilio import codes as twilio_codes
 from service.channels.twilio import provider as twilio_provider
 from service.channels.twilio.transport import form_of
-from service.dispatch.health import Seen, Silent
+from service.dispatch.health import SeenRefusal, Silent
 from service.dispatch.route import ChannelRoute
 from service.domain.notices import Accepted, Lookup, Message, Refused
 from service.domain.settling import settle
@@ -153,9 +153,9 @@ class Called(Silent):
     """Who was told of."""
 
     def __init__(self) -> None:
-        self.seen: list[Seen] = []
+        self.seen: list[SeenRefusal] = []
 
-    def refused(self, seen: Seen) -> None:
+    def refused(self, seen: SeenRefusal) -> None:
         self.seen.append(seen)
 
 

@@ -46,7 +46,7 @@ class Caller(Struct, frozen=True):
         return f"key {self.key_id}" if self.key_id else self.name
 
 
-class Standing(Struct, frozen=True):
+class Grant(Struct, frozen=True):
     """The present role and scope of a key or a sign-in."""
 
     role: str
@@ -63,9 +63,9 @@ class Key(Struct, frozen=True):
     scope: Scope
 
 
-def standing(role: str, scopes: str) -> Standing:
+def standing(role: str, scopes: str) -> Grant:
     """Role and scope from a row's columns."""
-    return Standing(role, read_scope(scopes.split()))
+    return Grant(role, read_scope(scopes.split()))
 
 
 def looks_like_key(text: str) -> bool:
@@ -111,7 +111,7 @@ async def revoked_name(tx: Transaction, key: str) -> str:
     return str((await tx.execute(query)).scalar_one_or_none() or "")
 
 
-async def standing_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID, Standing]:
+async def standing_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID, Grant]:
     """Role and scope of these keys by id, without those that were revoked."""
     query = select(api_keys.c.id, api_keys.c.role, api_keys.c.scopes)
     query = query.where(api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_(None))

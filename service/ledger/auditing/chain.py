@@ -32,7 +32,7 @@ class SaltedName(Struct, frozen=True):
         return sha256(self.salt + self.name.encode("utf-8", "surrogatepass")).hexdigest()
 
 
-class Said(Struct, frozen=True):
+class LineContent(Struct, frozen=True):
     """The content of a line, without names. `commitments`: from part (who, from, about) to salted digest, as JSON."""
 
     seq: int
@@ -71,7 +71,7 @@ class Chain:
     def __init__(self, keyring: Keyring) -> None:
         self._key = keyring.subkey("audit").encode()
 
-    def next(self, before: bytes, said: Said) -> bytes:
+    def next(self, before: bytes, said: LineContent) -> bytes:
         """The digest of a line after the line with the digest `before`."""
         moment = said.at.astimezone(UTC).isoformat(timespec="microseconds")
         words = (str(said.seq), moment, said.role, said.act, said.workflow, said.order_id, said.detail)

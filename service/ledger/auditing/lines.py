@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from service.domain.address_keys import both_forms
 from service.domain.control_characters import one_line
 from service.keyring import Keyring
-from service.ledger.auditing.chain import Chain, Head, Said, plain, salted
+from service.ledger.auditing.chain import Chain, Head, LineContent, plain, salted
 from service.ledger.auditing.tables import AUDIT_NAME, audit, audit_head, audit_lines, audit_names
 from service.ledger.database.sets import NewRow, Rows, insert_missing, insert_rows
 from service.ledger.database.transaction import Transaction
@@ -76,7 +76,7 @@ async def write_audit(tx: Transaction, lines: Sequence[AuditLine], now: datetime
     await _move_head(tx, chain, head)
 
 
-def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[Said, Rows]:
+def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[LineContent, Rows]:
     found = [("who", line.who)]
     if line.origin:
         found.append(("from", line.origin))
@@ -90,11 +90,13 @@ def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[S
         commitments[part] = kept.commitment()
         sealed = seal_json(keyring, kept, AUDIT_NAME.of(seq, part))
         rows.append({"seq": seq, "part": part, "key": name_key(keyring, part, name), "sealed_name": sealed})
-    said = Said(seq, now, line.role, line.act, line.workflow, line.order_id, plain(line.detail), plain(commitments))
+    said = LineContent(
+        seq, now, line.role, line.act, line.workflow, line.order_id, plain(line.detail), plain(commitments)
+    )
     return said, rows
 
 
-def _row(said: Said, digest: bytes) -> NewRow:
+def _row(said: LineContent, digest: bytes) -> NewRow:
     return {
         "seq": said.seq,
         "at": said.at,
@@ -108,9 +110,9 @@ def _row(said: Said, digest: bytes) -> NewRow:
     }
 
 
-def said_of(row: Any) -> Said:
+def content_of(row: Any) -> LineContent:
     """The content of a stored line."""
-    return Said(row.seq, row.at, row.role, row.act, row.workflow, row.order_name, row.detail, row.commitments)
+    return LineContent(row.seq, row.at, row.role, row.act, row.workflow, row.order_name, row.detail, row.commitments)
 
 
 async def head_of(tx: Transaction) -> tuple[Head, bytes] | None:

@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, func, or_, select
 from service.domain.json_object import JsonObject
 from service.keyring import Keyring, SealBroken
 from service.ledger.auditing.chain import Chain, Head, SaltedName
-from service.ledger.auditing.lines import HEAD, KINDS, head_of, name_key, person_key, said_of, who_key
+from service.ledger.auditing.lines import HEAD, KINDS, content_of, head_of, name_key, person_key, who_key
 from service.ledger.auditing.tables import AUDIT_NAME, audit_head, audit_lines, audit_names
 from service.ledger.database.transaction import Transaction
 
@@ -206,7 +206,7 @@ class _Walk:
             return
         if row.seq > self._next:
             self._missing(self._next, row.seq - 1)
-        elif self._chain.next(self._digest, said_of(row)) == row.digest and self._fits(row, names):
+        elif self._chain.next(self._digest, content_of(row)) == row.digest and self._fits(row, names):
             self.whole += 1
         else:
             self._problems.append(f"line {row.seq} was changed, or the line before it")

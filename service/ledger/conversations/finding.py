@@ -27,7 +27,7 @@ _LEFT: Final = ("sent", "delivered", "read", "undelivered", "unknown")
 _LONGEST_BUNDLE: Final = timedelta(hours=24)
 
 
-class Found(Struct, frozen=True):
+class OrderMatch(Struct, frozen=True):
     """The matching order. `is_sure`: whether free text may count as a reply there; `taps`: whether button taps may."""
 
     order_id: UUID
@@ -35,7 +35,7 @@ class Found(Struct, frozen=True):
     taps: bool = True
 
 
-async def find_order(tx: Transaction, channel: str, address: str, thread: str) -> Found | None:
+async def find_order(tx: Transaction, channel: str, address: str, thread: str) -> OrderMatch | None:
     """The order of the answered message (`thread`: its provider id), else the one the person was last notified of.
 
     If there are several open orders and none was notified there, the newest, with `is_sure` false; likewise if the
@@ -48,8 +48,8 @@ async def find_order(tx: Transaction, channel: str, address: str, thread: str) -
         return None
     is_one = len(candidates) == 1
     # Ids are in the order of time (UUID version 7).
-    found = await _last_told(tx, channel, address, candidates) or Found(candidates[-1], is_sure=is_one)
-    return Found(found.order_id, is_sure=False, taps=False) if thread and not is_one else found
+    found = await _last_told(tx, channel, address, candidates) or OrderMatch(candidates[-1], is_sure=is_one)
+    return OrderMatch(found.order_id, is_sure=False, taps=False) if thread and not is_one else found
 
 
 async def tells_of_others(tx: Transaction, message_id: UUID) -> bool:
@@ -76,20 +76,20 @@ async def _is_shared(tx: Transaction, row: Any) -> bool:
     return bool((await tx.execute(select(others))).scalar_one())
 
 
-async def _answered(tx: Transaction, address: str, thread: str) -> Found | None:
+async def _answered(tx: Transaction, address: str, thread: str) -> OrderMatch | None:
     """Looked up by the person's orders, as messages are indexed by order."""
     query = select(messages.c.order_id, messages.c.lane, messages.c.sent_at).where(
         messages.c.order_id.in_(orders_of_person(tx.keyring, address)), messages.c.provider_id == thread
     )
     row = (await tx.execute(query.limit(1))).one_or_none()
-    return Found(row.order_id, is_sure=not await _is_shared(tx, row)) if row else None
+    return OrderMatch(row.order_id, is_sure=not await _is_shared(tx, row)) if row else None
 
 
-async def _last_told(tx: Transaction, channel: str, address: str, candidates: Sequence[UUID]) -> Found | None:
+async def _last_told(tx: Transaction, channel: str, address: str, candidates: Sequence[UUID]) -> OrderMatch | None:
     lanes = await _lanes(tx, channel, address, candidates)
     values = {"lanes": padded(sorted(lanes)), "ids": padded(list(candidates))}
     row = (await tx.execute(_LAST_TOLD, values)).first()
-    return Found(row.order_id, is_sure=not await _is_shared(tx, row)) if row else None
+    return OrderMatch(row.order_id, is_sure=not await _is_shared(tx, row)) if row else None
 
 
 async def _lanes(tx: Transaction, channel: str, address: str, candidates: Collection[UUID]) -> set[bytes]:

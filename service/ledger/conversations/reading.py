@@ -28,7 +28,7 @@ from service.ledger.orders.tables import orders
 _words_decoder: Final = msgspec.json.Decoder(Words)
 
 
-class Said(Struct, frozen=True):
+class ConversationMessage(Struct, frozen=True):
     """One message of a conversation. `by`: the agent who answered, or the customer's name; `state`: its outcome.
 
     `reply`: the workflow's name of the recognised reply; null if a person has to read it.
@@ -64,7 +64,7 @@ class Answering(Struct, frozen=True):
     until: datetime | None = None
 
 
-class Waiting(Struct, frozen=True):
+class WaitingConversation(Struct, frozen=True):
     """A conversation in the tray: its last message, and since when it waits; `reply`: the recognised reply."""
 
     workflow: str
@@ -100,7 +100,7 @@ async def find_reply(tx: Transaction, reply_id: UUID, *, scope: Scope) -> Stored
     return StoredReply(row.id, row.order_id, row.at, row.channel, said.address, said.text)
 
 
-async def conversation(tx: Transaction, order_id: UUID, workflow: Workflow) -> list[Said]:
+async def conversation(tx: Transaction, order_id: UUID, workflow: Workflow) -> list[ConversationMessage]:
     """All messages of the conversation, oldest first."""
     query = select(replies).where(replies.c.order_id == order_id).order_by(replies.c.at, replies.c.id)
     said = [_said(tx.keyring, row) for row in await tx.execute(query)]
@@ -108,9 +108,9 @@ async def conversation(tx: Transaction, order_id: UUID, workflow: Workflow) -> l
     return sorted(said, key=lambda s: (s.at, s.direction))
 
 
-def _said(keyring: Keyring, row: Any) -> Said:
+def _said(keyring: Keyring, row: Any) -> ConversationMessage:
     words = _words(keyring, row)
-    return Said(
+    return ConversationMessage(
         id=str(row.id),
         direction="in",
         channel=row.channel,
@@ -123,7 +123,7 @@ def _said(keyring: Keyring, row: Any) -> Said:
     )
 
 
-async def answers(tx: Transaction, order_id: UUID, names: Collection[str]) -> list[Said]:
+async def answers(tx: Transaction, order_id: UUID, names: Collection[str]) -> list[ConversationMessage]:
     """The outgoing messages of these notices, oldest first."""
     query = (
         select(messages, notices.c.sealed_snapshot)
@@ -138,7 +138,9 @@ async def answers(tx: Transaction, order_id: UUID, names: Collection[str]) -> li
         shown = unseal_json(tx.keyring, row.sealed_message, MESSAGE_WORDS.of(n.id)) if row.sealed_message else {}
         text = str(asked.get("text") or shown.get("text", ""))
         by = str(asked.get("by") or "")
-        found.append(Said(str(n.id), "out", n.channel, row.created_at, text, None, by, n.state, n.audience))
+        found.append(
+            ConversationMessage(str(n.id), "out", n.channel, row.created_at, text, None, by, n.state, n.audience)
+        )
     return found
 
 
@@ -182,7 +184,7 @@ def _waits(workflow: Workflow, name: str, outcome: str) -> bool:
 
 async def waiting(
     tx: Transaction, now: datetime, *, workflows: Collection[str] | None, agent: str, limit: int, scope: Scope
-) -> list[Waiting]:
+) -> list[WaitingConversation]:
     """Unanswered conversations, longest waiting first, of these workflows (None: all); with `agent`, only theirs."""
     query = (
         select(conversations, orders.c.order_id.label("order_name"))
@@ -203,7 +205,7 @@ async def waiting(
         at = last.get(row.order_id)
         words = _words(tx.keyring, at) if at is not None else Words()
         shown = (at.channel, words.name, words.text, _agent(tx.keyring, row, now), str(at.id)) if at else ("",) * 5
-        waits = Waiting(row.workflow, row.order_name, row.unanswered_since, *shown)
+        waits = WaitingConversation(row.workflow, row.order_name, row.unanswered_since, *shown)
         found.append(replace(waits, reply=at.reply or None) if at else waits)
     return found
 
@@ -217,7 +219,7 @@ async def _last_said(tx: Transaction, since: Mapping[UUID, datetime]) -> dict[UU
     return {row.order_id: row for row in await tx.execute(query)}
 
 
-async def unmatched(tx: Transaction, limit: int, *, scope: Scope) -> list[Waiting]:
+async def unmatched(tx: Transaction, limit: int, *, scope: Scope) -> list[WaitingConversation]:
     """Messages without a known order, longest waiting first; callers with a limited scope do not see them."""
     if not scope.is_everything:
         return []
@@ -225,11 +227,11 @@ async def unmatched(tx: Transaction, limit: int, *, scope: Scope) -> list[Waitin
     found = []
     for row in await tx.execute(query):
         words = _words(tx.keyring, row)
-        found.append(Waiting("", "", row.at, row.channel, words.address, words.text, "", str(row.id)))
+        found.append(WaitingConversation("", "", row.at, row.channel, words.address, words.text, "", str(row.id)))
     return found
 
 
-async def said_by(tx: Transaction, addresses: Iterable[str]) -> list[Said]:
+async def said_by(tx: Transaction, addresses: Iterable[str]) -> list[ConversationMessage]:
     """All messages from these addresses, oldest first."""
     digests = {d for a in addresses for form in both_forms(a) if (d := person_of(tx.keyring, form))}
     query = select(replies).where(replies.c.person.in_(padded(sorted(digests)))).order_by(replies.c.at, replies.c.id)

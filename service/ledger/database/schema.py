@@ -11,7 +11,7 @@ from service.ledger.database import upgrading
 from service.ledger.database.engine import Ledger
 from service.ledger.database.listening import check_session
 from service.ledger.database.tables import meta
-from service.ledger.database.upgrading import Later, SchemaError
+from service.ledger.database.upgrading import DeferredStatements, SchemaError
 from service.ledger.sealing.state import look, settle_keys
 
 log = structlog.get_logger(__name__)
@@ -25,7 +25,7 @@ class NewerSchema(SchemaError):
     """A newer release changed the schema in a way that is incompatible with this one."""
 
 
-def alembic_config(connection: Connection | None = None, later: Later | None = None) -> Any:
+def alembic_config(connection: Connection | None = None, later: DeferredStatements | None = None) -> Any:
     """Alembic's configuration without an ini file. Alembic is imported only if there is something to migrate."""
     from alembic.config import Config
 
@@ -41,7 +41,7 @@ def revisions() -> list[str]:
     return sorted(f.name.partition("_")[0] for f in (MIGRATIONS / "versions").glob("[0-9]*.py"))
 
 
-def _apply(connection: Connection, revision: str, later: Later | None = None) -> None:
+def _apply(connection: Connection, revision: str, later: DeferredStatements | None = None) -> None:
     """Upgrade to `revision`; revisions whose `contracts` is True or this dialect's name are noted as CONTRACTED."""
     from alembic import command
     from alembic.script import ScriptDirectory

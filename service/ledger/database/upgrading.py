@@ -45,7 +45,7 @@ class Statement(Struct, frozen=True):
     sql: str
 
 
-class Later:
+class DeferredStatements:
     """Collects statements about indexes of existing tables, to be run after the step, concurrently with writers."""
 
     def __init__(self, tables: Sequence[str]) -> None:
@@ -57,7 +57,7 @@ class Later:
         self.statements.append(Statement(builds, sql))
 
 
-Apply = Callable[[Connection, str, Later | None], None]
+Apply = Callable[[Connection, str, DeferredStatements | None], None]
 
 
 async def left(connection: AsyncConnection) -> list[Statement]:
@@ -97,7 +97,7 @@ async def _step(engine: AsyncEngine, step: str, apply: Apply) -> None:
 
 
 def _apply_one(connection: Connection, step: str, apply: Apply) -> None:
-    later = Later(inspect(connection).get_table_names())
+    later = DeferredStatements(inspect(connection).get_table_names())
     apply(connection, step, later)
     if later.statements:
         row = {"key": LEFT, "value": msgspec.json.encode(later.statements).decode()}

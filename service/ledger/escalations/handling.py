@@ -19,7 +19,7 @@ from service.ledger.orders.records import UNREADABLE, seal_json, unseal_json
 _MANY_CHANGES: Final = 10_000
 
 
-class Told(Struct, frozen=True, omit_defaults=True):
+class EscalationDetail(Struct, frozen=True, omit_defaults=True):
     """The sealed part of an escalation's row."""
 
     detail: str = ""
@@ -32,22 +32,24 @@ class Told(Struct, frozen=True, omit_defaults=True):
     changes: int = _MANY_CHANGES
 
 
-_decoder: Final = msgspec.json.Decoder(Told)
+_decoder: Final = msgspec.json.Decoder(EscalationDetail)
 
 
-def told_of(e: Escalation) -> Told:
+def told_of(e: Escalation) -> EscalationDetail:
     """The sealed part of an escalation."""
-    return Told(e.detail, e.by, e.owner, e.owned_since, e.comment, e.commented_by, e.commented_at, e.changes)
+    return EscalationDetail(
+        e.detail, e.by, e.owner, e.owned_since, e.comment, e.commented_by, e.commented_at, e.changes
+    )
 
 
-def opened(keyring: Keyring, row: Any) -> Told:
+def opened(keyring: Keyring, row: Any) -> EscalationDetail:
     """Open the sealed part of an escalation's row."""
     return _decoder.decode(keyring.unseal(row.sealed_detail, ESCALATION_DETAIL.of(row.id)))
 
 
-def without_words(told: Told) -> Told:
+def without_words(told: EscalationDetail) -> EscalationDetail:
     """The part that may stay once the order's person is erased: the company's owner."""
-    return Told(owner=told.owner, owned_since=told.owned_since, changes=told.changes)
+    return EscalationDetail(owner=told.owner, owned_since=told.owned_since, changes=told.changes)
 
 
 def owner_digest(keyring: Keyring, owner: str) -> bytes:

@@ -32,7 +32,7 @@ from service.lists.values import comparable
 KEYS_AT_ONCE: Final = 1000
 
 
-class Place(Struct, frozen=True):
+class OrderList(Struct, frozen=True):
     """An order's list; `ref` is the order's reference."""
 
     order_id: UUID
@@ -40,7 +40,7 @@ class Place(Struct, frozen=True):
     spec: ListSpec
 
 
-class Prepared(Struct, frozen=True):
+class PreparedRows(Struct, frozen=True):
     """Rows to write, with their digests."""
 
     rows: Rows
@@ -56,7 +56,7 @@ def unique_digests(keyring: Keyring, ref: OrderRef, spec: ListSpec, row: Mapping
     }
 
 
-def prepare(keyring: Keyring, place: Place, batch_id: UUID, rows: Iterable[JsonObject]) -> Prepared:
+def prepare(keyring: Keyring, place: OrderList, batch_id: UUID, rows: Iterable[JsonObject]) -> PreparedRows:
     """Seal these rows and compute their digests; about 20 µs a row, so run it in a thread for many rows."""
     written: Rows = []
     keys: Rows = []
@@ -74,10 +74,10 @@ def prepare(keyring: Keyring, place: Place, batch_id: UUID, rows: Iterable[JsonO
             }
         )
         keys += keys_of(keyring, place, row_id, row)
-    return Prepared(written, keys)
+    return PreparedRows(written, keys)
 
 
-def keys_of(keyring: Keyring, place: Place, row_id: UUID, row: Mapping[str, Any]) -> Rows:
+def keys_of(keyring: Keyring, place: OrderList, row_id: UUID, row: Mapping[str, Any]) -> Rows:
     """The digests by which a row is found."""
     people = {
         person_digest(keyring, row[name])
@@ -91,14 +91,14 @@ def keys_of(keyring: Keyring, place: Place, row_id: UUID, row: Mapping[str, Any]
     ]
 
 
-def put(writes: Writes, prepared: Prepared) -> None:
+def put(writes: Writes, prepared: PreparedRows) -> None:
     """Have these rows written with others."""
     writes.insert(list_rows, prepared.rows)
     writes.insert(list_row_keys, prepared.keys)
 
 
 def batch_row(
-    batch_id: UUID, place: Place, count: int, digest: bytes, stored: datetime, taken: datetime | None
+    batch_id: UUID, place: OrderList, count: int, digest: bytes, stored: datetime, taken: datetime | None
 ) -> NewRow:
     """The row of a batch."""
     return {
@@ -117,14 +117,14 @@ async def begin(tx: Transaction, row: Mapping[str, Any]) -> None:
     await tx.execute(list_batches.insert().values(**row))
 
 
-async def store(tx: Transaction, prepared: Prepared) -> None:
+async def store(tx: Transaction, prepared: PreparedRows) -> None:
     """Store a part of a batch's rows."""
     writes = Writes()
     put(writes, prepared)
     await writes.run(tx)
 
 
-class Stored(Struct, frozen=True):
+class StoredBatch(Struct, frozen=True):
     """A batch: rows added together. `taken`: when an event added them to the list; None before that."""
 
     id: UUID
@@ -135,12 +135,12 @@ class Stored(Struct, frozen=True):
     taken: datetime | None
 
 
-def _stored(row: Any) -> Stored:
+def _stored(row: Any) -> StoredBatch:
     # A row is a tuple, which has a method `count`.
-    return Stored(row.id, row.order_id, row.list, row._mapping["count"], row.digest, row.taken_at)
+    return StoredBatch(row.id, row.order_id, row.list, row._mapping["count"], row.digest, row.taken_at)
 
 
-async def batch(tx: Transaction, batch_id: UUID) -> Stored | None:
+async def batch(tx: Transaction, batch_id: UUID) -> StoredBatch | None:
     """A batch by its id; None if there is none."""
     row = (await tx.execute(select(list_batches).where(list_batches.c.id == batch_id))).one_or_none()
     return _stored(row) if row else None
@@ -177,7 +177,7 @@ def _taken(keys: CTE) -> Select[Any]:
     )
 
 
-async def clashes(tx: Transaction, stored: Stored) -> bool:
+async def clashes(tx: Transaction, stored: StoredBatch) -> bool:
     """Whether a row of this batch has a unique value that the list has got meanwhile."""
     mine, key = list_rows.alias("mine"), list_row_keys.alias("key")
     ours = _first(
@@ -198,7 +198,7 @@ async def take(tx: Transaction, batch_ids: Sequence[UUID], now: datetime) -> Non
         await tx.execute(update(list_batches).where(list_batches.c.id.in_(padded(batch_ids))).values(taken_at=now))
 
 
-async def change(tx: Transaction, place: Place, row_id: UUID, row: JsonObject) -> None:
+async def change(tx: Transaction, place: OrderList, row_id: UUID, row: JsonObject) -> None:
     """Change a row."""
     await tx.execute(delete(list_row_keys).where(list_row_keys.c.row_id == row_id))
     sealed_row = seal_json(tx.keyring, row, LIST_ROW.of(row_id))
@@ -214,7 +214,7 @@ async def remove(tx: Transaction, row_id: UUID) -> None:
     await tx.execute(delete(list_rows).where(list_rows.c.id == row_id))
 
 
-async def drop(tx: Transaction, stored: Stored) -> None:
+async def drop(tx: Transaction, stored: StoredBatch) -> None:
     """Delete a batch that no event has added."""
     theirs = and_(
         list_rows.c.order_id == stored.order_id, list_rows.c.list == stored.list, list_rows.c.batch_id == stored.id

@@ -65,7 +65,7 @@ async def listed_messages(tx: Transaction, wanted: WantedMessages, *, scope: Sco
     return [m for row in page if (m := _shown(tx, row)) is not None and _is_theirs(m, wanted)], cursor
 
 
-class Found(Struct, frozen=True):
+class ListedMessage(Struct, frozen=True):
     """A message that a filter finds, with its notice as it was planned."""
 
     id: UUID
@@ -73,7 +73,7 @@ class Found(Struct, frozen=True):
     notice: NoticeThen
 
 
-async def found_messages(tx: Transaction, wanted: WantedMessages, *, scope: Scope) -> list[Found]:
+async def found_messages(tx: Transaction, wanted: WantedMessages, *, scope: Scope) -> list[ListedMessage]:
     """All that the filter finds, up to its limit, the newest first."""
     query = _selected(messages, notices.c.stage_rank, notices.c.supersedable)
     query = query.join(notices, notices.c.id == messages.c.notice_id).where(*_conditions(tx, wanted, scope))
@@ -81,7 +81,9 @@ async def found_messages(tx: Transaction, wanted: WantedMessages, *, scope: Scop
     for row in await tx.execute(query.limit(wanted.limit)):
         shown = _shown(tx, row) if wanted.recipient else None
         if shown is None or _is_theirs(shown, wanted):
-            found.append(Found(row.id, row.order_id, NoticeThen(row.notice_id, row.stage_rank, row.supersedable)))
+            found.append(
+                ListedMessage(row.id, row.order_id, NoticeThen(row.notice_id, row.stage_rank, row.supersedable))
+            )
     return found
 
 

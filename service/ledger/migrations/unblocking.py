@@ -10,7 +10,7 @@ from alembic.ddl.postgresql import PostgresqlImpl
 from sqlalchemy import Index
 from sqlalchemy.schema import CreateIndex, DropIndex
 
-from service.ledger.database.upgrading import Later
+from service.ledger.database.upgrading import DeferredStatements
 
 
 class UnblockingImpl(PostgresqlImpl):
@@ -35,6 +35,6 @@ class UnblockingImpl(PostgresqlImpl):
         index.dialect_options["postgresql"]["concurrently"] = True
         later.add("", str(DropIndex(index, if_exists=True).compile(dialect=self.dialect)))
 
-    def _later(self, index: Index) -> Later | None:
-        later: Later | None = self.context_opts.get("later")
+    def _later(self, index: Index) -> DeferredStatements | None:
+        later: DeferredStatements | None = self.context_opts.get("later")
         return later if later is not None and index.table is not None and index.table.name in later.tables else None

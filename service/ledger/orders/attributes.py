@@ -29,13 +29,13 @@ from service.ledger.orders.tables import order_attributes, order_parties, order_
 
 log = structlog.get_logger(__name__)
 STATE: Final = "attributes_indexed"
-STRETCH: Final = 1000
+CHUNK: Final = 1000
 # Increased when other indexed data changes (`words`, `scoping`), so that existing orders are indexed again.
 WORDS: Final = 2
 _START: Final = UUID(int=0)
 
 
-class Stretch(Struct, frozen=True):
+class IndexChunk(Struct, frozen=True):
     """How many orders were indexed; `is_last`: nothing is left, or other rules are in force."""
 
     looked_into: int = 0
@@ -111,23 +111,23 @@ async def begin(tx: Transaction, rules: str, *, anew: bool = False) -> None:
         await _write(tx, _State(rules))
 
 
-async def index_next(tx: Transaction, workflows: Mapping[str, Workflow], rules: str) -> Stretch:
+async def index_next(tx: Transaction, workflows: Mapping[str, Workflow], rules: str) -> IndexChunk:
     """Index the next chunk of orders."""
     state = await _state(tx, lock=True)
     if state is None or state.rules != rules or state.is_done:
-        return Stretch()
+        return IndexChunk()
     query = select(orders.c.id, orders.c.workflow).where(orders.c.id > state.after).order_by(orders.c.id)
-    rows = (await tx.execute(query.limit(STRETCH))).all()
+    rows = (await tx.execute(query.limit(CHUNK))).all()
     looked_into = 0
     if rows:
         wanted = [row.id for row in rows if row.workflow in workflows]
         looked_into = len(wanted)
         await _index(tx, workflows, wanted, (state.after, rows[-1].id))
-    is_done = len(rows) < STRETCH
+    is_done = len(rows) < CHUNK
     await _write(tx, msgspec.structs.replace(state, after=rows[-1].id if rows else state.after, is_done=is_done))
     if is_done:
         log.info("attributes.indexed")
-    return Stretch(looked_into, is_done)
+    return IndexChunk(looked_into, is_done)
 
 
 async def _index(

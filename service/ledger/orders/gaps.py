@@ -16,7 +16,7 @@ _MS: Final = 1000
 _LINE: Final = (timeline.c.n, timeline.c.at, timeline.c.kind, timeline.c.sealed_detail)
 
 
-class Beginless(Struct, frozen=True):
+class OrderWithoutBeginning(Struct, frozen=True):
     """An order whose first event was never received. `at`: when the first known event happened."""
 
     workflow: str
@@ -27,7 +27,7 @@ class Beginless(Struct, frozen=True):
 
 async def without_beginning(
     tx: Transaction, since: datetime, starts: Mapping[str, frozenset[str]]
-) -> Sequence[Beginless]:
+) -> Sequence[OrderWithoutBeginning]:
     """Orders received since then whose first event is missing, in the order of their arrival.
 
     `starts`: the starting statuses by workflow; an order with a later event of such a status has no gap.
@@ -38,10 +38,10 @@ async def without_beginning(
         .where(orders.c.id >= _first_id(since), timeline.c.kind.in_(["adopted", "late_event"]))
         .order_by(orders.c.id, timeline.c.n)
     )
-    found: dict[UUID, Beginless] = {}
+    found: dict[UUID, OrderWithoutBeginning] = {}
     for row in await tx.execute(query):
         if row.kind == "adopted":
-            found[row.id] = Beginless(row.workflow, row.order_id, row.status, row.at)
+            found[row.id] = OrderWithoutBeginning(row.workflow, row.order_id, row.status, row.at)
             continue
         said = unseal_json(tx.keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.id, row.n))
         if said.get("status") in starts.get(row.workflow, frozenset()):

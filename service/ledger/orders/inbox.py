@@ -40,7 +40,7 @@ class Recorded(Struct, frozen=True):
     sealed_event: bytes
 
 
-class Seen(Struct, frozen=True):
+class InboxEntry(Struct, frozen=True):
     """An event's outcome, number of attempts, and content digest (None: unknown)."""
 
     outcome: str
@@ -55,13 +55,13 @@ _OUTCOMES: Final = select(inbox.c.key, inbox.c.outcome, inbox.c.attempts, inbox.
 )
 
 
-async def outcomes(tx: Transaction, keys: Iterable[bytes]) -> dict[bytes, Seen]:
+async def outcomes(tx: Transaction, keys: Iterable[bytes]) -> dict[bytes, InboxEntry]:
     """The entries of events with these keys; unknown keys are left out."""
     wanted = padded(sorted(set(keys)))
     if not wanted:
         return {}
     rows = await tx.execute(_OUTCOMES, {"keys": wanted})
-    return {row.key: Seen(row.outcome, "", row.attempts, row.content) for row in rows}
+    return {row.key: InboxEntry(row.outcome, "", row.attempts, row.content) for row in rows}
 
 
 async def take_first(tx: Transaction, key: bytes, now: datetime) -> bool:
@@ -71,7 +71,7 @@ async def take_first(tx: Transaction, key: bytes, now: datetime) -> bool:
     return bool(done.rowcount)
 
 
-def record(writes: Writes, results: Mapping[bytes, Seen], known: Iterable[bytes], now: datetime) -> None:
+def record(writes: Writes, results: Mapping[bytes, InboxEntry], known: Iterable[bytes], now: datetime) -> None:
     """Have the outcome of each event written; `known`: keys that have a row already."""
     there = set(known)
     new: Rows = []

@@ -12,7 +12,7 @@ from service.domain.scopes import Scope, parties_of
 from service.ledger.database.engine import padded
 from service.ledger.database.listed import listed
 from service.ledger.database.transaction import Transaction
-from service.ledger.orders.inbox import Seen, outcomes
+from service.ledger.orders.inbox import InboxEntry, outcomes
 from service.ledger.orders.records import UNREADABLE_RETRY, order_of, readable_order, state_of
 from service.ledger.orders.scoping import of_order
 from service.ledger.orders.tables import orders
@@ -53,17 +53,17 @@ async def lock_by_id(tx: Transaction, ids: Iterable[UUID]) -> dict[UUID, Order]:
 
 async def lock_for_events(
     tx: Transaction, keys: Iterable[bytes], names: Iterable[OrderRef]
-) -> tuple[dict[bytes, Seen], dict[OrderRef, Order]]:
+) -> tuple[dict[bytes, InboxEntry], dict[OrderRef, Order]]:
     """The inbox entries of these events and the orders that they concern, locked; missing ones are left out."""
     if tx.dialect.name != "postgresql":
         return await outcomes(tx, keys), await lock_named(tx, names)
     wanted = sorted(set(names))
     values = ([n.workflow for n in wanted], [n.reference for n in wanted], sorted(set(keys)))
-    seen: dict[bytes, Seen] = {}
+    seen: dict[bytes, InboxEntry] = {}
     found: dict[OrderRef, Order] = {}
     for row in await tx.connection.exec_driver_sql(_FOR_EVENTS, values):
         if row.id is None:
-            seen[row.key] = Seen(row.outcome, "", row.attempts, row.content)
+            seen[row.key] = InboxEntry(row.outcome, "", row.attempts, row.content)
         else:
             order = state_of(tx.keyring, row.sealed_state, row.id)
             found[order.ref] = order

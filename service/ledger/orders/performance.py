@@ -18,7 +18,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations
 from service.ledger.orders.performance_models import (
     AssigneePerformance,
-    Kept,
+    KeptCounts,
     PerformanceMetrics,
     PromisePerformance,
     TeamPerformance,
@@ -49,9 +49,9 @@ async def performance(
     )
 
 
-def kept_of(kept: int, broken: int) -> Kept:
+def kept_of(kept: int, broken: int) -> KeptCounts:
     """Numbers of promises kept and broken, with the share kept in percent."""
-    return Kept(kept, broken, 100 * kept / (kept + broken) if kept + broken else None)
+    return KeptCounts(kept, broken, 100 * kept / (kept + broken) if kept + broken else None)
 
 
 async def _promises(

@@ -65,7 +65,7 @@ class PromiseWeek(Struct, frozen=True):
     share: float
 
 
-class Kept(Struct, frozen=True):
+class KeptCounts(Struct, frozen=True):
     """Promises kept and broken. `share`: percent kept; null without promises."""
 
     kept: int
@@ -79,8 +79,8 @@ class PromisePerformance(Struct, frozen=True):
     clock: str
     notice: str
     team: str
-    now: Kept
-    before: Kept
+    now: KeptCounts
+    before: KeptCounts
     change: float | None
 
 

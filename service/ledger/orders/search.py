@@ -70,7 +70,7 @@ class Search(Struct, frozen=True):
     limit: int = 50
 
 
-class Listed(OrderSummary, frozen=True, kw_only=True):
+class ListedOrder(OrderSummary, frozen=True, kw_only=True):
     """An order found by a search. `shown`: the attributes that its pack shows in lists."""
 
     id: UUID
@@ -79,7 +79,7 @@ class Listed(OrderSummary, frozen=True, kw_only=True):
     handler: str = ""
 
 
-async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope) -> tuple[list[Listed], str]:
+async def search(tx: Transaction, wanted: Search, now: datetime, *, scope: Scope) -> tuple[list[ListedOrder], str]:
     """A page and the next page's cursor, empty at the end; raises Rejection for an invalid cursor."""
     column, newest_first = _SORTED_BY.get(wanted.sort) or (_late_since(wanted, scope), False)
     # Few orders match a narrow filter, so all are sorted: walking along an index to find them would read most of it.
@@ -218,7 +218,7 @@ def _with_person(keyring: Keyring, address: str, s: Search, *, or_assigned: bool
     return select(order_people.c.order_id).where(order_people.c.digest.in_(digests))
 
 
-def _listed(keyring: Keyring, row: Any, now: datetime, wanted: Search, scope: Scope) -> Listed | None:
+def _listed(keyring: Keyring, row: Any, now: datetime, wanted: Search, scope: Scope) -> ListedOrder | None:
     """A row of the list; None if the index includes it in the scope and its own state does not."""
     names = wanted.shows.get(row.workflow, ())
     # An unreadable order is listed without its sealed part.
@@ -227,7 +227,7 @@ def _listed(keyring: Keyring, row: Any, now: datetime, wanted: Search, scope: Sc
         return None
     said = order.attributes if order else {}
     customer = order.customer if order and wanted.named else None
-    return Listed(
+    return ListedOrder(
         customer=customer.name if customer else "",
         handler=order.assignee.name if order and wanted.named and order.assignee else "",
         shown={name: said.get(name) for name in names},

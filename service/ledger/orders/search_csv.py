@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Final
 
-from service.ledger.orders.search import Listed
+from service.ledger.orders.search import ListedOrder
 from service.lists.tabular import plain
 
 CSV_COLUMNS: Final = (
@@ -15,7 +15,7 @@ CSV_COLUMNS: Final = (
 )  # fmt: skip
 
 
-def as_csv(rows: Sequence[Listed], now: datetime) -> str:
+def as_csv(rows: Sequence[ListedOrder], now: datetime) -> str:
     """The list as CSV; values that spreadsheets would take for formulas are escaped."""
     out = io.StringIO()
     writer = csv.writer(out)

@@ -26,7 +26,7 @@ LONGEST_BETWEEN_LOOKS: Final = timedelta(minutes=1)
 _MOST_DOUBLINGS: Final = 6
 
 
-class Waiting(Struct, frozen=True):
+class WaitingEvent(Struct, frozen=True):
     """An event that waits until `until` at most. `looks`: how often its whole was looked up; `plain`: as received."""
 
     id: UUID
@@ -102,7 +102,7 @@ async def due(tx: Transaction, now: datetime, at_most: int) -> list[bytes]:
     return list(dict.fromkeys(found))
 
 
-async def events_of(tx: Transaction, order: bytes, at_most: int, *, lock: bool = False) -> list[Waiting]:
+async def events_of(tx: Transaction, order: bytes, at_most: int, *, lock: bool = False) -> list[WaitingEvent]:
     """The waiting events of an order, oldest first; raises SealBroken."""
     query = select(waiting_events).where(waiting_events.c.order_digest == order)
     query = query.order_by(waiting_events.c.id).limit(at_most)
@@ -110,12 +110,12 @@ async def events_of(tx: Transaction, order: bytes, at_most: int, *, lock: bool =
     return [_waiting(tx, row) for row in rows]
 
 
-def _waiting(tx: Transaction, row: Any) -> Waiting:
+def _waiting(tx: Transaction, row: Any) -> WaitingEvent:
     plain = tx.keyring.unseal(row.sealed_message, WAITING_MESSAGE.of(row.id))
-    return Waiting(row.id, row.key, row.order_digest, row.whole_digest, row.until_at, row.looks, plain)
+    return WaitingEvent(row.id, row.key, row.order_digest, row.whole_digest, row.until_at, row.looks, plain)
 
 
-async def opened_of(tx: Transaction, order: bytes) -> list[Waiting]:
+async def opened_of(tx: Transaction, order: bytes) -> list[WaitingEvent]:
     """The readable waiting events of an order, locked; unreadable ones wait until their key is set."""
     query = select(waiting_events).where(waiting_events.c.order_digest == order).order_by(waiting_events.c.id)
     found = []
@@ -137,7 +137,7 @@ async def drop(tx: Transaction, ids: Iterable[UUID]) -> None:
         await tx.execute(delete(waiting_events).where(waiting_events.c.id.in_(wanted)))
 
 
-async def look_later(tx: Transaction, order: bytes, waits: Sequence[Waiting], now: datetime) -> None:
+async def look_later(tx: Transaction, order: bytes, waits: Sequence[WaitingEvent], now: datetime) -> None:
     """The whole is still unknown: try again after an increasing delay, and when the time is over."""
     looks = max(w.looks for w in waits) + 1
     again = now + min(FIRST_LOOK * 2 ** min(looks, _MOST_DOUBLINGS), LONGEST_BETWEEN_LOOKS)

@@ -28,7 +28,7 @@ class TextChange(Struct, frozen=True):
     by: str = ""
 
 
-class Said(Struct, frozen=True):
+class DraftContent(Struct, frozen=True):
     """The sealed part of a draft: texts and names, the names with their prefixes as in the audit log.
 
     `packs`: versions of the pack before and after publishing. `undoes`: the draft that this one reverts.
@@ -43,7 +43,7 @@ class Said(Struct, frozen=True):
     undoes: UUID | None = None
 
 
-class Draft(Struct, frozen=True):
+class TextDraft(Struct, frozen=True):
     """A draft. `version` is increased by each change."""
 
     id: UUID
@@ -54,7 +54,7 @@ class Draft(Struct, frozen=True):
     created_at: datetime
     changed_at: datetime
     ended_at: datetime | None
-    said: Said
+    said: DraftContent
 
     @property
     def texts(self) -> dict[str, str | None]:
@@ -62,7 +62,7 @@ class Draft(Struct, frozen=True):
         return {file: change.now for file, change in self.said.texts.items()}
 
 
-async def open_of(tx: Transaction, workflow: str, notice: str, *, lock: bool = False) -> Draft | None:
+async def open_of(tx: Transaction, workflow: str, notice: str, *, lock: bool = False) -> TextDraft | None:
     """The open draft of a notice; `lock`: until the commit."""
     query = select(word_drafts).where(
         word_drafts.c.workflow == workflow, word_drafts.c.notice == notice, word_drafts.c.ended_at.is_(None)
@@ -70,7 +70,7 @@ async def open_of(tx: Transaction, workflow: str, notice: str, *, lock: bool = F
     return _first(tx, (await tx.execute(query.with_for_update() if lock else query)).all())
 
 
-async def draft_of(tx: Transaction, draft_id: UUID, *, lock: bool = False) -> Draft | None:
+async def draft_of(tx: Transaction, draft_id: UUID, *, lock: bool = False) -> TextDraft | None:
     """One draft; `lock`: until the commit."""
     query = select(word_drafts).where(word_drafts.c.id == draft_id)
     return _first(tx, (await tx.execute(query.with_for_update() if lock else query)).all())
@@ -90,7 +90,7 @@ class WantedDrafts(Struct, frozen=True):
     among: frozenset[str] = frozenset()
 
 
-async def listed(tx: Transaction, wanted: WantedDrafts) -> list[Draft]:
+async def listed(tx: Transaction, wanted: WantedDrafts) -> list[TextDraft]:
     """The matching drafts, most recently changed first."""
     query: Select[Any] = select(word_drafts).order_by(word_drafts.c.changed_at.desc(), word_drafts.c.id.desc())
     if wanted.workflow:
@@ -108,14 +108,14 @@ async def listed(tx: Transaction, wanted: WantedDrafts) -> list[Draft]:
     return _readable(tx, (await tx.execute(query.limit(wanted.limit))).all())
 
 
-async def begin(tx: Transaction, draft: Draft) -> bool:
+async def begin(tx: Transaction, draft: TextDraft) -> bool:
     """Store a new draft; False if another one was begun for the same notice at the same moment."""
     await insert_missing(tx, word_drafts, [_row(tx, draft)])
     found = await tx.execute(select(func.count()).where(word_drafts.c.id == draft.id))
     return bool(found.scalar_one())
 
 
-async def change(tx: Transaction, draft: Draft) -> None:
+async def change(tx: Transaction, draft: TextDraft) -> None:
     """Store a changed draft, which is locked."""
     row = _row(tx, draft)
     await tx.execute(update(word_drafts).where(word_drafts.c.id == draft.id).values(row))
@@ -144,7 +144,7 @@ async def forget_names(tx: Transaction, is_theirs: Callable[[str], bool]) -> int
     return changed
 
 
-def _names(said: Said) -> set[str]:
+def _names(said: DraftContent) -> set[str]:
     return {n for n in (*said.authors, said.approved_by, said.ended_by, *(t.by for t in said.texts.values())) if n}
 
 
@@ -152,24 +152,24 @@ def _blank(name: str, gone: set[str]) -> str:
     return "somebody" if name in gone else name
 
 
-def _first(tx: Transaction, rows: Iterable[Any]) -> Draft | None:
+def _first(tx: Transaction, rows: Iterable[Any]) -> TextDraft | None:
     return next(iter(_readable(tx, rows)), None)
 
 
-def _readable(tx: Transaction, rows: Iterable[Any]) -> list[Draft]:
+def _readable(tx: Transaction, rows: Iterable[Any]) -> list[TextDraft]:
     """The readable drafts; unreadable ones are logged."""
     found = []
     for row in rows:
         try:
-            said = msgspec.json.decode(tx.keyring.unseal(row.sealed_said, DRAFT_SAID.of(row.id)), type=Said)
+            said = msgspec.json.decode(tx.keyring.unseal(row.sealed_said, DRAFT_SAID.of(row.id)), type=DraftContent)
         except UNREADABLE as error:
             log.error("words.draft_unreadable", draft=str(row.id), error=type(error).__name__)
             continue
         at = (row.created_at, row.changed_at, row.ended_at)
-        found.append(Draft(row.id, row.workflow, row.notice, row.state, row.version, *at, said))
+        found.append(TextDraft(row.id, row.workflow, row.notice, row.state, row.version, *at, said))
     return found
 
 
-def _row(tx: Transaction, draft: Draft) -> NewRow:
-    columns = {n: getattr(draft, n) for n in Draft.__struct_fields__ if n != "said"}
+def _row(tx: Transaction, draft: TextDraft) -> NewRow:
+    columns = {n: getattr(draft, n) for n in TextDraft.__struct_fields__ if n != "said"}
     return {**columns, "sealed_said": seal_json(tx.keyring, draft.said, DRAFT_SAID.of(draft.id))}

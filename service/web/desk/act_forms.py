@@ -10,7 +10,7 @@ from service.domain.acting import CREATE, Offer, StatusOffered, by_events_alone
 from service.domain.acts import Act
 from service.domain.order import Order
 from service.domain.workflow import Workflow
-from service.web.act_inputs import Asking, Input, names_one, retyped
+from service.web.act_inputs import ActInput, Asking, names_one, retyped
 from service.web.acts import MATTERS
 from service.web.desk.titles import Titles, plain
 from service.web.params import Form
@@ -32,7 +32,7 @@ class ActForm(Struct, frozen=True):
     act: str
     status: str
     title: str
-    inputs: Sequence[Input]
+    inputs: Sequence[ActInput]
     problem: str = ""
     is_open: bool = False
     myself: bool = False

@@ -11,14 +11,14 @@ from service.domain.events import AssigneeGiven
 from service.domain.json_object import JsonObject
 from service.domain.transitions import require_known
 from service.intake.acts import DESK
-from service.web.act_inputs import Input, given_in
+from service.web.act_inputs import ActInput, given_in
 from service.web.acts import act
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.act_forms import happened, refused
 from service.web.desk.orders import page_values, path_of, template_for
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
-from service.web.escalation_acts import Said, handle
+from service.web.escalation_acts import ActDetails, handle
 from service.web.once import once_by_form
 from service.web.orders import order_ref
 from service.web.page_values import PageValues
@@ -50,7 +50,7 @@ async def _work_on(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{path_of(*ref)}#work")
 
 
-def _asked(request: web.Request, form: Form, inputs: Sequence[Input], values: PageValues) -> ActOrder:
+def _asked(request: web.Request, form: Form, inputs: Sequence[ActInput], values: PageValues) -> ActOrder:
     """The act that the form describes; raises Rejection for a field that cannot be read."""
     name, _, status = form.get("form", "").partition(".")
     version = whole_number(form.get("version", ""), 0, MOST_LINES)
@@ -70,7 +70,7 @@ async def _take(request: web.Request) -> web.StreamResponse:
     form, ref, me = await form_of(request), order_ref(request), request[CALLER].name
     asked = form.get("act", "")
     require_known("act", asked, TAKING, "act")
-    said = {"take": Said(), "take_over": Said(to=me, take_over=True), "back": Said()}[asked]
+    said = {"take": ActDetails(), "take_over": ActDetails(to=me, take_over=True), "back": ActDetails()}[asked]
     try:
         await handle(request, form.get("escalation", ""), "acknowledge" if asked == "take" else "assign", said)
     except (Problem, Rejection) as problem:

@@ -18,7 +18,7 @@ from service.web.desk.errors import back_of
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.desk.urgency import Row, rows_of
-from service.web.escalation_acts import Said, handle, snooze_until
+from service.web.escalation_acts import ActDetails, handle, snooze_until
 from service.web.page_values import PageValues
 from service.web.params import Form, form_of
 from service.web.problems import Problem
@@ -31,7 +31,7 @@ MOST: Final = 200
 MINE: Final = 1000
 
 
-class Refused(Struct, frozen=True):
+class RefusedAct(Struct, frozen=True):
     """An act that was refused, and why."""
 
     id: str
@@ -47,7 +47,7 @@ async def act_on_many(request: web.Request) -> web.StreamResponse:
     act = cast(EscalationAct, "assign" if asked == PUT_BACK else asked)
     if not ids:
         raise Problem(422, "Nothing chosen", "choose at least one line of the board, then what to do with them")
-    said = Said() if asked == PUT_BACK else _said(request, act, form)
+    said = ActDetails() if asked == PUT_BACK else _said(request, act, form)
     refused = await _each(request, ids[:MOST], act, said)
     if not refused:
         back = back_of(request)
@@ -56,25 +56,25 @@ async def act_on_many(request: web.Request) -> web.StreamResponse:
     return await render(request, "board.html.j2", values, here="/desk", status=409)
 
 
-async def _each(request: web.Request, ids: list[str], act: EscalationAct, said: Said) -> list[Refused]:
+async def _each(request: web.Request, ids: list[str], act: EscalationAct, said: ActDetails) -> list[RefusedAct]:
     refused = []
     for one in dict.fromkeys(ids):
         try:
             await handle(request, one, act, said)
         except (Problem, Rejection) as problem:
-            refused.append(Refused(one, getattr(problem, "detail", "") or str(problem)))
+            refused.append(RefusedAct(one, getattr(problem, "detail", "") or str(problem)))
     return refused
 
 
-def _said(request: web.Request, act: str, form: Form) -> Said:
+def _said(request: web.Request, act: str, form: Form) -> ActDetails:
     """The rest of the form: comment, snooze, new owner; raises Rejection, Problem."""
     comment, me = form.get("comment", "")[:2000], request[CALLER].name
     if act == "snooze":
-        return Said(comment, _until(request, form))
+        return ActDetails(comment, _until(request, form))
     if act == "assign":
         to = form.get("to", "").strip()
-        return Said(comment, to=me if to in ("", "me") else to, take_over=bool(form.get("take_over")) or to != "")
-    return Said(comment)
+        return ActDetails(comment, to=me if to in ("", "me") else to, take_over=bool(form.get("take_over")) or to != "")
+    return ActDetails(comment)
 
 
 def _until(request: web.Request, form: Form) -> datetime:
@@ -107,7 +107,7 @@ async def hand_over(request: web.Request) -> web.StreamResponse:
     if not ids:
         raise Problem(422, "Nothing chosen", "there is nothing to hand over")
     note = form.get("comment", "")[:2000]
-    refused = await _each(request, ids[:MINE], "assign", Said(note, to=to, take_over=True))
+    refused = await _each(request, ids[:MINE], "assign", ActDetails(note, to=to, take_over=True))
     return await _sheet(request, {"given": len(ids) - len(refused), "to": to, "note": note, "refused": refused})
 
 

@@ -16,7 +16,7 @@ from service.domain.events import PersonGiven
 from service.domain.order import OrderRef
 from service.domain.workflow import Workflow
 from service.intake.acts import DESK
-from service.web.act_inputs import Asking, Input, Kind, given_in, names_one, retyped
+from service.web.act_inputs import ActInput, Asking, Kind, given_in, names_one, retyped
 from service.web.acts import act
 from service.web.auth import roles_of
 from service.web.context import CALLER
@@ -89,7 +89,7 @@ async def _create(request: web.Request) -> web.StreamResponse:
 
 
 async def _shown(request: web.Request, workflow: Workflow, form: ActForm, status: int = 200) -> web.StreamResponse:
-    groups: dict[str, list[Input]] = {}
+    groups: dict[str, list[ActInput]] = {}
     for i in form.inputs:
         groups.setdefault(i.path.partition(".")[2] if i.path.startswith(PEOPLE) else "", []).append(i)
     values: PageValues = {"f": form, "w": workflow, "groups": groups, "pack_zone": workflow.timezone}
@@ -113,23 +113,27 @@ def _title(workflow: Workflow) -> str:
     return workflow.title_in(found, workflow.default_locale, "") or f"New order: {workflow.title}"
 
 
-def _inputs(workflow: Workflow, doing: Act) -> list[Input]:
+def _inputs(workflow: Workflow, doing: Act) -> list[ActInput]:
     starts = [s for s in workflow.statuses if s in (doing.to or workflow.starts)]
     starts = [s for s in starts if not code_of(workflow, workflow.statuses[s])]
     shown = tuple((s, s.replace("_", " ").capitalize()) for s in starts)
     # With only one there is nothing to choose.
-    status = Input("status", "status", "Status", "choice", True, shown if len(starts) > 1 else (), "".join(starts[:1]))
+    status = ActInput(
+        "status", "status", "Status", "choice", True, shown if len(starts) > 1 else (), "".join(starts[:1])
+    )
     asking = Asking(workflow, workflow.default_locale, WORDS)
     people = [i for audience in doing.people for i in _person(workflow, audience)]
     return [status, *people, *asking.inputs([*doing.sets, "note"])]
 
 
-def _person(workflow: Workflow, audience: str) -> Iterator[Input]:
+def _person(workflow: Workflow, audience: str) -> Iterator[ActInput]:
     path = f"{PEOPLE}.{audience}"
     for part, title, kind in _PARTS:
-        yield Input(f"{path}.{part}", path, title, kind)
+        yield ActInput(f"{path}.{part}", path, title, kind)
     if len(workflow.locales) > 1:
-        yield Input(f"{path}.locale", path, "Language", "choice", False, tuple((tag, tag) for tag in workflow.locales))
+        yield ActInput(
+            f"{path}.locale", path, "Language", "choice", False, tuple((tag, tag) for tag in workflow.locales)
+        )
 
 
 def _people(doing: Act, form: Form) -> dict[str, PersonGiven | list[PersonGiven] | None]:

@@ -24,7 +24,7 @@ from service.web.once import once_by_form
 from service.web.page_values import PageValues
 from service.web.params import Form, form_of, uuid_of
 from service.web.problems import Problem
-from service.web.schemas.messages import HoldOrder
+from service.web.schemas.messages import HoldRequest
 
 # Groups of states that people look for.
 VIEWS: Final = (
@@ -119,7 +119,7 @@ async def put_hold(request: web.Request) -> web.StreamResponse:
     """Hold a channel, a workflow or a notice, and show the holds."""
     form = await form_of(request)
     said = {name: form.get(name, "")[:2000] for name in ("channel", "workflow", "notice", "why")}
-    await put(request, HoldOrder(**said))
+    await put(request, HoldRequest(**said))
     raise web.HTTPSeeOther("/desk/messages#holds")
 
 

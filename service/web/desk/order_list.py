@@ -13,7 +13,7 @@ from msgspec import structs
 
 from service.domain.calendars import zone_of
 from service.domain.workflow import Workflow
-from service.ledger.orders.search import Listed, Search, broken_since_of, search
+from service.ledger.orders.search import ListedOrder, Search, broken_since_of, search
 from service.web import attribute_filters
 from service.web.audited import address_in, noted
 from service.web.auth import scope_of
@@ -114,7 +114,7 @@ def _filter_form(request: web.Request, packs: list[Workflow], now: datetime) -> 
     }
 
 
-def _late_since(o: Listed, broken: datetime | None, now: datetime) -> datetime | None:
+def _late_since(o: ListedOrder, broken: datetime | None, now: datetime) -> datetime | None:
     """The time since when a promise about the order is broken."""
     late = [moment for moment in (broken, o.due) if moment is not None and moment <= now]
     return min(late, default=None)
@@ -162,7 +162,7 @@ def caller_in(said: str) -> str:
     return text if "@" in text or sum(c.isdigit() for c in text) >= FEWEST_DIGITS else ""
 
 
-def _columns(packs: list[Workflow], page: list[Listed]) -> list[tuple[str, str]]:
+def _columns(packs: list[Workflow], page: list[ListedOrder]) -> list[tuple[str, str]]:
     """Name and title of each attribute that the packs of these orders show."""
     seen = {o.workflow for o in page}
     return list(

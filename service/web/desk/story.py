@@ -33,7 +33,7 @@ class ChannelState(Struct, frozen=True):
     cause: Cause | None
 
 
-class Told(Struct, frozen=True):
+class ToldNotice(Struct, frozen=True):
     """A notice to one person, over all its channels. `verdict`: the result in a few words."""
 
     title: str
@@ -45,7 +45,7 @@ class Told(Struct, frozen=True):
     verdict: str
 
 
-class Note(Struct, frozen=True):
+class StoryNote(Struct, frozen=True):
     """A note. `public`: the customer may see it."""
 
     at: datetime
@@ -55,7 +55,7 @@ class Note(Struct, frozen=True):
     files: tuple[Mapping[str, str], ...] = ()
 
 
-class Line(Struct, frozen=True):
+class StoryLine(Struct, frozen=True):
     """A sentence of the story."""
 
     at: datetime
@@ -63,7 +63,7 @@ class Line(Struct, frozen=True):
     detail: str = ""
 
 
-def told(titles: Titles, workflow: str, messages: Iterable[MessageShown]) -> list[Told]:
+def told(titles: Titles, workflow: str, messages: Iterable[MessageShown]) -> list[ToldNotice]:
     """The notices that were told, the newest first; a repeated one is a line of its own."""
     groups: dict[tuple[str, str, str, str], list[MessageShown]] = {}
     for m in messages:
@@ -75,7 +75,7 @@ def told(titles: Titles, workflow: str, messages: Iterable[MessageShown]) -> lis
     return sorted(lines, key=lambda line: line.at, reverse=True)
 
 
-def _told(titles: Titles, workflow: str, group: Sequence[MessageShown]) -> Told:
+def _told(titles: Titles, workflow: str, group: Sequence[MessageShown]) -> ToldNotice:
     first = group[0]
     reached = any(m.state in TOLD_STATES for m in group)
     waiting = any(m.state in _WAITING for m in group)
@@ -89,13 +89,13 @@ def _told(titles: Titles, workflow: str, group: Sequence[MessageShown]) -> Told:
         verdict = "reached nobody"
     states = [ChannelState(m, cause_of(m.channel, m.state, m.error_code, m.error)) for m in group]
     at = max(m.sent or m.created for m in group)
-    return Told(titles.notice(workflow, first.notice), first.name, first.audience, at, states, reached, verdict)
+    return ToldNotice(titles.notice(workflow, first.notice), first.name, first.audience, at, states, reached, verdict)
 
 
-def notes(timeline: Iterable[Mapping[str, Any]]) -> list[Note]:
+def notes(timeline: Iterable[Mapping[str, Any]]) -> list[StoryNote]:
     """Those added by themselves, and those that came with a change; the newest first."""
     found = [
-        Note(
+        StoryNote(
             t["at"],
             str(t.get("note") or ""),
             bool(t.get("public")),
@@ -112,7 +112,7 @@ def _files(t: Mapping[str, Any]) -> tuple[Mapping[str, str], ...]:
     return tuple(t.get("attachments") or ())
 
 
-def story(titles: Titles, workflow: str, timeline: Iterable[Mapping[str, Any]]) -> list[Line]:
+def story(titles: Titles, workflow: str, timeline: Iterable[Mapping[str, Any]]) -> list[StoryLine]:
     """What people would tell of it, the newest first."""
     lines = [_line(titles, workflow, t) for t in timeline if t["kind"] in _PEOPLE and not _is_for_publishers(t)]
     return list(reversed(lines))
@@ -123,31 +123,31 @@ def _is_for_publishers(t: Mapping[str, Any]) -> bool:
     return t["kind"] == "warning" and not str(t.get("field", "")).startswith(_OF_PEOPLE)
 
 
-def _line(titles: Titles, workflow: str, t: Mapping[str, Any]) -> Line:
+def _line(titles: Titles, workflow: str, t: Mapping[str, Any]) -> StoryLine:
     kind, by = str(t["kind"]), str(t.get("by") or "")
     if kind == "status_changed":
         stage = titles.stage(workflow, str(t.get("stage", "")))
         derived = ", as its parts stand" if t.get("rule") else f", by {by}" if by else ""
-        return Line(t["at"], stage, titles.status(workflow, str(t.get("to", ""))) + derived)
+        return StoryLine(t["at"], stage, titles.status(workflow, str(t.get("to", ""))) + derived)
     if kind == "data_updated":
-        return Line(t["at"], "Details updated", f"by {by}" if by else "")
+        return StoryLine(t["at"], "Details updated", f"by {by}" if by else "")
     if kind == "warning":
         about = str(t.get("field", "")).removeprefix("data.").removeprefix("recipients.")
-        return Line(t["at"], f"Mistake in {about.replace('.', ' ').replace('_', ' ')}", str(t.get("why") or ""))
+        return StoryLine(t["at"], f"Mistake in {about.replace('.', ' ').replace('_', ' ')}", str(t.get("why") or ""))
     if kind == "part_changed":
         of = str(t.get("workflow", workflow))
-        return Line(t["at"], f"Part {t.get('part', '')}: {titles.stage(of, str(t.get('stage', '')))}")
+        return StoryLine(t["at"], f"Part {t.get('part', '')}: {titles.stage(of, str(t.get('stage', '')))}")
     if kind == "note_added":
-        return Line(t["at"], "Public note" if t.get("public") else "Internal note", str(t.get("note") or ""))
+        return StoryLine(t["at"], "Public note" if t.get("public") else "Internal note", str(t.get("note") or ""))
     if kind == "clock_breached":
-        return Line(t["at"], "Promise broken", titles.clock(workflow, str(t.get("clock", ""))))
+        return StoryLine(t["at"], "Promise broken", titles.clock(workflow, str(t.get("clock", ""))))
     if kind.startswith("escalation_"):
         return _of_escalation(titles, workflow, kind.removeprefix("escalation_"), t, by)
     said = (str(v) for k, v in t.items() if k not in ("at", "kind", "event", "message", "pack") and isinstance(v, str))
-    return Line(t["at"], plain(kind), ", ".join(v.replace("_", " ") for v in said if v))
+    return StoryLine(t["at"], plain(kind), ", ".join(v.replace("_", " ") for v in said if v))
 
 
-def _of_escalation(titles: Titles, workflow: str, step: str, t: Mapping[str, Any], by: str) -> Line:
+def _of_escalation(titles: Titles, workflow: str, step: str, t: Mapping[str, Any], by: str) -> StoryLine:
     reason = titles.reason(workflow, str(t.get("reason", "")))
     team = titles.team(str(t.get("team", "")), workflow)
     who = by or "Stagebell"
@@ -161,4 +161,4 @@ def _of_escalation(titles: Titles, workflow: str, step: str, t: Mapping[str, Any
         "snoozed": f"{who} put it off",
     }
     why = str(t.get("why") or t.get("detail") or "")
-    return Line(t["at"], words.get(step, plain(step)), f"{reason}: {why}" if why else reason)
+    return StoryLine(t["at"], words.get(step, plain(step)), f"{reason}: {why}" if why else reason)

@@ -40,7 +40,7 @@ _DAYS: Final = ("from", "to")
 _TOLD_FIELD: Final = "told "
 
 
-class Input(Struct, frozen=True):
+class NoticeInput(Struct, frozen=True):
     """An input of a notice. `type`: as HTML names kinds of inputs."""
 
     name: str
@@ -157,11 +157,11 @@ def _manual(w: Workflow) -> list[Notice]:
     return [n for n in w.notices.values() if n.manual and n.name != ANSWER]
 
 
-def _inputs(w: Workflow, notice: Notice) -> list[Input]:
+def _inputs(w: Workflow, notice: Notice) -> list[NoticeInput]:
     """The inputs that are filled in once, for all orders."""
     zone = f" ({w.timezone})"
     return [
-        Input(
+        NoticeInput(
             f"{notice.name}.{name}",
             ask.attribute.titles.get(w.default_locale, name.replace("_", " "))
             + (zone if ask.attribute.type == "datetime" else ""),

@@ -1,7 +1,7 @@
 """Routes of the desk's pages for signing in and for running the service."""
 
 from service.web import query_types as q
-from service.web.audited import Act
+from service.web.audited import AuditedAct
 from service.web.desk import admin, board, sign_in, tools
 from service.web.desk import audit as audit_page
 from service.web.oidc import begin_oidc, end_oidc
@@ -11,11 +11,13 @@ from service.web.routes.reasons import NUMBERS, PUBLIC, SELF, SIGN_IN
 
 DESK_ADMIN = (
     Route("GET", "/", board.go_to_desk, SIGN_IN, audit=PUBLIC),
-    Route("GET", "/desk/audit", audit_page.audit, "admin", page=True, query=q.AuditQuery, audit=Act("audit.read")),
-    Route("GET", "/desk/dead", tools.dead, "supervisor", page=True, audit=Act("dead_letters.listed")),
-    Route("GET", "/desk/admin", admin.admin, "admin", page=True, audit=Act("keys.listed", renews=True)),
-    Route("POST", "/desk/admin/keys", admin.make_key, "admin", page=True, audit=Act("key.created")),
-    Route("POST", "/desk/admin/keys/revoke", admin.revoke_key, "admin", page=True, audit=Act("key.revoked")),
+    Route(
+        "GET", "/desk/audit", audit_page.audit, "admin", page=True, query=q.AuditQuery, audit=AuditedAct("audit.read")
+    ),
+    Route("GET", "/desk/dead", tools.dead, "supervisor", page=True, audit=AuditedAct("dead_letters.listed")),
+    Route("GET", "/desk/admin", admin.admin, "admin", page=True, audit=AuditedAct("keys.listed", renews=True)),
+    Route("POST", "/desk/admin/keys", admin.make_key, "admin", page=True, audit=AuditedAct("key.created")),
+    Route("POST", "/desk/admin/keys/revoke", admin.revoke_key, "admin", page=True, audit=AuditedAct("key.revoked")),
     Route(
         "GET",
         "/desk/admin/people",
@@ -23,7 +25,7 @@ DESK_ADMIN = (
         "admin",
         page=True,
         query=q.PersonQuery,
-        audit=Act("person.seen"),
+        audit=AuditedAct("person.seen"),
     ),
     Route(
         "GET",
@@ -32,7 +34,7 @@ DESK_ADMIN = (
         "admin",
         page=True,
         query=q.OfCountry,
-        audit=Act("person.seen"),
+        audit=AuditedAct("person.seen"),
     ),
     Route(
         "POST",
@@ -41,7 +43,7 @@ DESK_ADMIN = (
         "admin",
         page=True,
         query=q.OfCountry,
-        audit=Act("person.erasure_asked", before=True),
+        audit=AuditedAct("person.erasure_asked", before=True),
     ),
     Route(
         "POST",
@@ -49,7 +51,7 @@ DESK_ADMIN = (
         admin.act_on_all_letters,
         "admin",
         page=True,
-        audit=Act("dead_letters", before=True),
+        audit=AuditedAct("dead_letters", before=True),
     ),
     Route(
         "POST",
@@ -58,13 +60,13 @@ DESK_ADMIN = (
         "admin",
         page=True,
         query=q.LetterQuery,
-        audit=Act("dead_letter", before=True),
+        audit=AuditedAct("dead_letter", before=True),
     ),
     Route("GET", "/desk/health", tools.health, "supervisor", page=True, audit=NUMBERS),
     Route("GET", "/desk/sign-in", sign_in.show_sign_in, SIGN_IN, query=SignInQuery, audit=PUBLIC),
-    Route("POST", "/desk/sign-in", sign_in.sign_in, SIGN_IN, guesses="sign-in", audit=Act("signed_in")),
+    Route("POST", "/desk/sign-in", sign_in.sign_in, SIGN_IN, guesses="sign-in", audit=AuditedAct("signed_in")),
     Route("GET", "/desk/signed-in", sign_in.show_signed_in, "agent", page=True, reach="parties", audit=SELF),
-    Route("POST", "/desk/sign-out", sign_in.sign_out, SIGN_IN, audit=Act("signed_out")),
+    Route("POST", "/desk/sign-out", sign_in.sign_out, SIGN_IN, audit=AuditedAct("signed_out")),
     Route("GET", "/desk/sign-in/oidc", begin_oidc, SIGN_IN, query=SignInQuery, audit=PUBLIC),
-    Route("GET", "/desk/sign-in/oidc/callback", end_oidc, SIGN_IN, lenient=True, audit=Act("signed_in")),
+    Route("GET", "/desk/sign-in/oidc/callback", end_oidc, SIGN_IN, lenient=True, audit=AuditedAct("signed_in")),
 )

@@ -1,6 +1,6 @@
 """Routes of the desk's board."""
 
-from service.web.audited import Act
+from service.web.audited import AuditedAct
 from service.web.desk import board, board_acts
 from service.web.page_query_types import BoardQuery
 from service.web.route import Route
@@ -14,7 +14,7 @@ DESK_ESCALATIONS = (
         page=True,
         query=BoardQuery,
         reach="orders",
-        audit=Act("escalations.listed", renews=True),
+        audit=AuditedAct("escalations.listed", renews=True),
     ),
     Route(
         "GET",
@@ -24,7 +24,7 @@ DESK_ESCALATIONS = (
         page=True,
         query=BoardQuery,
         reach="orders",
-        audit=Act("escalations.listed", renews=True),
+        audit=AuditedAct("escalations.listed", renews=True),
     ),
     Route(
         "GET",
@@ -34,7 +34,7 @@ DESK_ESCALATIONS = (
         page=True,
         query=BoardQuery,
         reach="orders",
-        audit=Act("escalations.listed", renews=True),
+        audit=AuditedAct("escalations.listed", renews=True),
     ),
     Route(
         "POST",
@@ -44,7 +44,7 @@ DESK_ESCALATIONS = (
         page=True,
         query=BoardQuery,
         reach="orders",
-        audit=Act("escalations.handled"),
+        audit=AuditedAct("escalations.handled"),
     ),
     Route(
         "GET",
@@ -53,7 +53,7 @@ DESK_ESCALATIONS = (
         "supervisor",
         page=True,
         reach="orders",
-        audit=Act("escalations.listed"),
+        audit=AuditedAct("escalations.listed"),
     ),
     Route(
         "POST",
@@ -62,6 +62,6 @@ DESK_ESCALATIONS = (
         "supervisor",
         page=True,
         reach="orders",
-        audit=Act("escalations.handled"),
+        audit=AuditedAct("escalations.handled"),
     ),
 )

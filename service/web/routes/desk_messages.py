@@ -1,7 +1,7 @@
 """Routes of the desk's pages of messages and conversations."""
 
 from service.web import query_types as q
-from service.web.audited import Act
+from service.web.audited import AuditedAct
 from service.web.desk import conversations as talks
 from service.web.desk import messages, telling, tools
 from service.web.desk import orders as order_pages
@@ -17,7 +17,7 @@ DESK_MESSAGES = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("message.resent"),
+        audit=AuditedAct("message.resent"),
     ),
     Route(
         "GET",
@@ -27,7 +27,7 @@ DESK_MESSAGES = (
         page=True,
         query=q.TrayQuery,
         reach="orders",
-        audit=Act("conversations.listed"),
+        audit=AuditedAct("conversations.listed"),
     ),
     Route(
         "GET",
@@ -37,7 +37,7 @@ DESK_MESSAGES = (
         page=True,
         query=q.TrayQuery,
         reach="orders",
-        audit=Act("conversations.listed", renews=True),
+        audit=AuditedAct("conversations.listed", renews=True),
     ),
     Route(
         "POST",
@@ -46,7 +46,7 @@ DESK_MESSAGES = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("reply.moved"),
+        audit=AuditedAct("reply.moved"),
     ),
     Route(
         "GET",
@@ -56,7 +56,7 @@ DESK_MESSAGES = (
         page=True,
         query=q.MessagesQuery,
         reach="orders",
-        audit=Act("messages.listed", renews=True),
+        audit=AuditedAct("messages.listed", renews=True),
     ),
     Route(
         "POST",
@@ -66,9 +66,17 @@ DESK_MESSAGES = (
         page=True,
         query=q.MessagesQuery,
         reach="orders",
-        audit=Act("messages.resent"),
+        audit=AuditedAct("messages.resent"),
     ),
-    Route("POST", "/desk/holds", messages.put_hold, "supervisor", page=True, reach="workflows", audit=Act("hold.put")),
+    Route(
+        "POST",
+        "/desk/holds",
+        messages.put_hold,
+        "supervisor",
+        page=True,
+        reach="workflows",
+        audit=AuditedAct("hold.put"),
+    ),
     Route(
         "POST",
         "/desk/holds/{id}/release",
@@ -76,9 +84,9 @@ DESK_MESSAGES = (
         "supervisor",
         page=True,
         reach="workflows",
-        audit=Act("hold.released"),
+        audit=AuditedAct("hold.released"),
     ),
-    Route("GET", "/desk/messages/{id}", tools.mail, "agent", page=True, reach="orders", audit=Act("mail.seen")),
+    Route("GET", "/desk/messages/{id}", tools.mail, "agent", page=True, reach="orders", audit=AuditedAct("mail.seen")),
     Route(
         "GET",
         "/desk/tell-all",
@@ -96,6 +104,6 @@ DESK_MESSAGES = (
         "supervisor",
         page=True,
         reach="orders",
-        audit=Act("broadcast.counted"),
+        audit=AuditedAct("broadcast.counted"),
     ),
 )

@@ -4,7 +4,7 @@ from service.attachments.kinds import MOST_BYTES
 from service.domain.events import MAX_BODY_BYTES
 from service.lists.files import MOST_FILE_BYTES
 from service.web import query_types as q
-from service.web.audited import Act
+from service.web.audited import AuditedAct
 from service.web.desk import acts as work
 from service.web.desk import conversations as talks
 from service.web.desk import creating, notes, order_list
@@ -23,7 +23,7 @@ DESK_ORDERS = (
         page=True,
         query=q.CallQuery,
         reach="orders",
-        audit=Act("orders.searched"),
+        audit=AuditedAct("orders.searched"),
     ),
     Route(
         "GET",
@@ -33,7 +33,7 @@ DESK_ORDERS = (
         page=True,
         query=q.OrdersQuery,
         reach="parties",
-        audit=Act("orders.listed"),
+        audit=AuditedAct("orders.listed"),
     ),
     Route(
         "GET",
@@ -42,12 +42,18 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="parties",
-        audit=Act("order.seen"),
+        audit=AuditedAct("order.seen"),
     ),
     Route("GET", "/desk/new", creating.choose, "agent", page=True, reach="parties", audit=FORM),
     Route("GET", "/desk/new/{workflow}", creating.show_form, "agent", page=True, reach="parties", audit=FORM),
     Route(
-        "POST", "/desk/new/{workflow}", creating.create, "agent", page=True, reach="parties", audit=Act("act.create")
+        "POST",
+        "/desk/new/{workflow}",
+        creating.create,
+        "agent",
+        page=True,
+        reach="parties",
+        audit=AuditedAct("act.create"),
     ),
     Route(
         "POST",
@@ -56,7 +62,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="parties",
-        audit=Act("order.acted"),
+        audit=AuditedAct("order.acted"),
     ),
     Route(
         "GET",
@@ -65,7 +71,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("order.seen", renews=True),
+        audit=AuditedAct("order.seen", renews=True),
     ),
     Route(
         "POST",
@@ -75,7 +81,7 @@ DESK_ORDERS = (
         page=True,
         reach="parties",
         most_bytes=MOST_BYTES + MAX_BODY_BYTES,
-        audit=Act("note.added"),
+        audit=AuditedAct("note.added"),
     ),
     Route(
         "GET",
@@ -85,7 +91,7 @@ DESK_ORDERS = (
         page=True,
         query=RowsPageQuery,
         reach="parties",
-        audit=Act("rows.listed"),
+        audit=AuditedAct("rows.listed"),
     ),
     Route(
         "POST",
@@ -94,7 +100,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="parties",
-        audit=Act("rows.added"),
+        audit=AuditedAct("rows.added"),
     ),
     Route(
         "POST",
@@ -105,7 +111,7 @@ DESK_ORDERS = (
         takes_files=True,
         most_bytes=MOST_FILE_BYTES + MAX_BODY_BYTES,
         reach="parties",
-        audit=Act("rows.added"),
+        audit=AuditedAct("rows.added"),
     ),
     Route(
         "GET",
@@ -114,7 +120,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="parties",
-        audit=Act("rows.import_seen", renews=True),
+        audit=AuditedAct("rows.import_seen", renews=True),
     ),
     Route(
         "POST",
@@ -123,7 +129,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("notice.previewed"),
+        audit=AuditedAct("notice.previewed"),
     ),
     Route(
         "POST",
@@ -132,7 +138,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("notice.sent"),
+        audit=AuditedAct("notice.sent"),
     ),
     Route(
         "POST",
@@ -141,7 +147,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("issue.reported"),
+        audit=AuditedAct("issue.reported"),
     ),
     Route(
         "POST",
@@ -150,7 +156,7 @@ DESK_ORDERS = (
         "supervisor",
         page=True,
         reach="orders",
-        audit=Act("escalations.handled"),
+        audit=AuditedAct("escalations.handled"),
     ),
     Route(
         "POST",
@@ -159,7 +165,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("suppression.lifted"),
+        audit=AuditedAct("suppression.lifted"),
     ),
     Route(
         "GET",
@@ -168,7 +174,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("conversation.seen", renews=True),
+        audit=AuditedAct("conversation.seen", renews=True),
     ),
     Route(
         "POST",
@@ -177,7 +183,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("order.acted"),
+        audit=AuditedAct("order.acted"),
     ),
     Route(
         "POST",
@@ -186,7 +192,7 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("notice.sent"),
+        audit=AuditedAct("notice.sent"),
     ),
     Route(
         "POST",
@@ -195,6 +201,6 @@ DESK_ORDERS = (
         "agent",
         page=True,
         reach="orders",
-        audit=Act("conversation.answering"),
+        audit=AuditedAct("conversation.answering"),
     ),
 )

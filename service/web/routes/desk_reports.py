@@ -1,7 +1,7 @@
 """Routes of the desk's figures."""
 
 from service.web import query_types as q
-from service.web.audited import Act
+from service.web.audited import AuditedAct
 from service.web.desk import activity, performance
 from service.web.desk import foresight as foresight_page
 from service.web.desk import performance as lifecycle_page
@@ -37,7 +37,7 @@ DESK_REPORTS = (
         "supervisor",
         page=True,
         query=ForesightQuery,
-        audit=Act("foresight.seen"),
+        audit=AuditedAct("foresight.seen"),
     ),
     Route(
         "POST",
@@ -46,7 +46,7 @@ DESK_REPORTS = (
         "supervisor",
         page=True,
         reach="workflows",
-        audit=Act("subscription.made"),
+        audit=AuditedAct("subscription.made"),
     ),
     Route(
         "POST",
@@ -55,7 +55,7 @@ DESK_REPORTS = (
         "supervisor",
         page=True,
         reach="workflows",
-        audit=Act("subscription.ended"),
+        audit=AuditedAct("subscription.ended"),
     ),
     Route(
         "GET",
@@ -64,6 +64,6 @@ DESK_REPORTS = (
         "supervisor",
         page=True,
         query=ActivityQuery,
-        audit=Act("activity.seen"),
+        audit=AuditedAct("activity.seen"),
     ),
 )

@@ -1,7 +1,7 @@
 """Routes of the desk's pages of words."""
 
 from service.web import query_types as q
-from service.web.audited import Act
+from service.web.audited import AuditedAct
 from service.web.desk import words
 from service.web.route import Route
 
@@ -14,7 +14,7 @@ DESK_WORDS = (
         page=True,
         query=q.WordsQuery,
         reach="workflows",
-        audit=Act("words.listed"),
+        audit=AuditedAct("words.listed"),
     ),
     Route(
         "GET",
@@ -24,7 +24,7 @@ DESK_WORDS = (
         page=True,
         query=q.NoticeWordsQuery,
         reach="workflows",
-        audit=Act("words.seen"),
+        audit=AuditedAct("words.seen"),
     ),
     Route(
         "POST",
@@ -33,7 +33,7 @@ DESK_WORDS = (
         "supervisor",
         page=True,
         reach="workflows",
-        audit=Act("words.drafted"),
+        audit=AuditedAct("words.drafted"),
     ),
     Route(
         "POST",
@@ -42,7 +42,7 @@ DESK_WORDS = (
         "supervisor",
         page=True,
         reach="workflows",
-        audit=Act("words.tried", renews=True),
+        audit=AuditedAct("words.tried", renews=True),
     ),
     Route(
         "POST",
@@ -51,6 +51,6 @@ DESK_WORDS = (
         "supervisor",
         page=True,
         reach="workflows",
-        audit=Act("words.changed"),
+        audit=AuditedAct("words.changed"),
     ),
 )

@@ -6,7 +6,7 @@ from datetime import datetime
 from msgspec import Struct
 
 from service.domain.json_object import JsonObject
-from service.ledger.conversations.reading import Said, Waiting
+from service.ledger.conversations.reading import ConversationMessage, WaitingConversation
 
 
 class PreparedAnswer(Struct, frozen=True):
@@ -45,7 +45,7 @@ class Conversation(Struct, frozen=True):
     now of what is waited for. `ways`: by which channels an answer can go, the usual one first.
     """
 
-    messages: Sequence[Said]
+    messages: Sequence[ConversationMessage]
     unanswered_since: datetime | None
     answering: str
     answering_until: datetime | None
@@ -79,5 +79,5 @@ class ReplyMove(Struct):
 class Tray(Struct, frozen=True):
     """Conversations in which somebody waits, longest first, and messages for which no order is known."""
 
-    conversations: Sequence[Waiting]
-    unmatched: Sequence[Waiting]
+    conversations: Sequence[WaitingConversation]
+    unmatched: Sequence[WaitingConversation]

@@ -63,7 +63,7 @@ class ResendOne(Struct, forbid_unknown_fields=True):
     channel: str = ""
 
 
-class HoldOrder(Struct, forbid_unknown_fields=True):
+class HoldRequest(Struct, forbid_unknown_fields=True):
     """What to hold back: whatever is of this channel, this workflow and this notice; left out: of any."""
 
     channel: str = ""
@@ -72,7 +72,7 @@ class HoldOrder(Struct, forbid_unknown_fields=True):
     why: Words = ""
 
 
-class HoldLine(Struct):
+class HoldShown(Struct):
     """Something that is held since `at`. `waiting`: how many messages wait because of it."""
 
     id: str
@@ -88,4 +88,4 @@ class HoldLine(Struct):
 class Holds(Struct):
     """All that is held, the oldest first."""
 
-    holds: list[HoldLine]
+    holds: list[HoldShown]
