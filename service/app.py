@@ -78,7 +78,7 @@ class App(Parts):
         await self._take_mail()
         self.supervisor.background("warm", self._warm())
         settle()
-        log.info("started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
+        log.info("process.started", roles=self.roles, port=self.port, took_s=round(wall.monotonic() - began, 3))
 
     async def _connect(self) -> None:
         """Connect to the database and the broker, and load the ledger's state for this process."""
@@ -277,7 +277,7 @@ class App(Parts):
         if self.watch.draining or not self.settings.drain_s:
             self.stopping.set()
         else:
-            log.info("draining", for_s=self.settings.drain_s)
+            log.info("process.draining", for_s=self.settings.drain_s)
             asyncio.get_running_loop().call_later(self.settings.drain_s, self.stopping.set)
         self.watch.draining = True
 
@@ -296,4 +296,4 @@ class App(Parts):
         await closed_within("parts", self.supervisor.close_parts(), 2.0)
         await closed_within("broker", self.broker.close(), 1.0)
         await closed_within("database", self.ledger.close(), 1.0)
-        log.info("stopped")
+        log.info("process.stopped")

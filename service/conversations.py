@@ -93,7 +93,7 @@ async def take(orders: Orders, said: IncomingReply) -> ReceivedReply | None:
     failpoint("replies.after_commit")
     metrics.replies.labels(said.channel, kept.outcome).inc()
     order_id = refs[found.order_id].reference
-    log.info("reply.taken", channel=said.channel, reply=kept.reply, outcome=kept.outcome, order_id=order_id)
+    log.info("reply.received", channel=said.channel, reply=kept.reply, outcome=kept.outcome, order_id=order_id)
     return kept
 
 

@@ -74,7 +74,7 @@ class KeyWatch:
         """Switch to bound seals once no older release has been seen for a while."""
         if older:
             if older != self._older:
-                log.warning("keys.older_release_runs", connections=older, hint="if none does: keys rotate --alone")
+                log.warning("keys.older_release_running", connections=older, hint="if none does: keys rotate --alone")
             self._older, self._no_older_since = older, None
             return
         self._no_older_since = self._no_older_since or time.monotonic()

@@ -143,7 +143,7 @@ def report_mail_sender(route: ChannelRoute) -> Callable[[ReportMail, str], Await
             log.error("report.refused", **said)
             metrics.relay_given_up.labels(MAIL).inc()
         else:
-            log.warning("report.not_taken", **said)
+            log.warning("report.send_failed", **said)
         return is_over
 
     return post

@@ -85,7 +85,7 @@ def check_team_addresses(endpoints: Mapping[str, Sequence[str]]) -> None:
 def packs_in(folder: Path) -> list[Pack]:
     """The packs that the settings name; raises SettingsError where there are none, PackError for what is in them."""
     if folder == shipped.PACKS:
-        log.warning("packs.shipped", folder=str(folder), hint="STAGEBELL_WORKFLOWS names your own")
+        log.warning("packs.built_in_used", folder=str(folder), hint="STAGEBELL_WORKFLOWS names your own")
     if not folder.is_dir() or not os.access(folder, os.R_OK | os.X_OK):
         raise SettingsError(f"STAGEBELL_WORKFLOWS: no readable folder at {folder}; name the one with the packs")
     if not any(folder.glob("*/workflow.yaml")) and not (folder / "workflow.yaml").is_file():

@@ -36,11 +36,11 @@ class Listening:
         exchange, key = destination
         if is_heard:
             if destination in self._unheard:
-                log.info("broker.somebody_listens", exchange=exchange, routing_key=f"{key}.#")
+                log.info("broker.routable", exchange=exchange, routing_key=f"{key}.#")
             self._unheard.discard(destination)
         elif destination not in self._unheard:
             self._unheard.add(destination)
             log.warning(
-                "broker.nobody_listens", exchange=exchange, routing_key=f"{key}.#",
+                "broker.unroutable", exchange=exchange, routing_key=f"{key}.#",
                 hint="no queue is bound for these, so that the broker drops them; bind one if somebody is to have them",
             )  # fmt: skip

@@ -171,7 +171,7 @@ class RabbitBroker:
                 channel = await self._line(destination)
                 lean = await channel.get_underlay_channel()
         except LOST as error:
-            log.warning("broker.no_channel", error=type(error).__name__)
+            log.warning("broker.channel_failed", error=type(error).__name__)
             return [False] * len(messages)
         errors: list[str] = []
         for first in range(0, len(messages), PUBLISH_AT_ONCE):
@@ -218,7 +218,7 @@ class RabbitBroker:
                     await quietly_close(await declare(self._publishing, [*dict.fromkeys(teams)]))
                     await self._partitions.ensure(self._publishing)
         except (*LOST, BrokerLost) as error:
-            log.error("broker.no_queue", destination=destination, error=str(as_lost(error)))
+            log.error("broker.declare_failed", destination=destination, error=str(as_lost(error)))
 
     async def _publish_part(
         self, channel: RawChannel, destination: Destination, part: Sequence[BrokerMessage]

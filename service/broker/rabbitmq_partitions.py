@@ -200,7 +200,7 @@ async def _or_found(connection: AbstractConnection, count: int) -> AsyncIterator
 
 async def _found(connection: AbstractConnection, count: int, refused: Exception) -> None:
     """Check that the queues exist which this user may not declare."""
-    log.info("broker.passive", why=str(refused)[:200])
+    log.info("broker.declare_refused", why=str(refused)[:200])
     for queue in map(intake_queue, range(count)):
         if not await is_there(connection, queue):
             raise BrokerRefused(

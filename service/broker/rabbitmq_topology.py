@@ -106,7 +106,7 @@ async def declare(connection: AbstractConnection, teams: Sequence[str]) -> Abstr
         return channel
     except aiormq.exceptions.ChannelAccessRefused as refused:
         await quietly_close(channel)
-        log.info("broker.passive", why=str(refused)[:200])
+        log.info("broker.declare_refused", why=str(refused)[:200])
     channel = await open_channel(connection, confirms=False)
     await _find(channel, teams)
     return channel

@@ -53,7 +53,7 @@ async def run_service(roles: Sequence[str]) -> int:
     except (settings_module.SettingsError, SchemaError, PackError):
         raise
     except Exception:
-        log.exception("ended")
+        log.exception("process.failed")
         return 1
     finally:
         await app.close()

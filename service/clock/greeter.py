@@ -68,7 +68,7 @@ class Greeter:
                 people = await self._with_wishes(u, [p for r in some if (p := _person(pack.workflow, spec, r))])
                 result = u.decide(order.ref, GreetRows(u.now, spec.greeting.notice, tuple(people)))
                 if result.outcome == "rejected":
-                    log.error("rows.not_greeted", order_id=order.reference, list=name, reason=result.reason)
+                    log.error("rows.greeting_rejected", order_id=order.reference, list=name, reason=result.reason)
                 u.changes.index(order.id, (a for p in people for a in (p.phone, p.email) if a))
             await greeting.greeted(u.tx, [r.id for r in rows])
         return len(rows)

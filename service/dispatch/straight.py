@@ -163,7 +163,7 @@ class StraightWay:
                         raise
                     await backoff.wait()
                     continue
-                log.info("straight.answer_lost", begun=len(tokens), committed=len(ours))
+                log.info("dispatch.commit_unconfirmed", begun=len(tokens), committed=len(ours))
                 _hand_over([s for s in carried.sends if s.claimed.message.id in ours])
                 return
         finally:

@@ -67,7 +67,7 @@ class LiveWords:
             return
         async with self._orders.ledger.transaction() as tx:
             await overtake(tx, texts, self._orders.time.now())
-        log.info("words.in_folder", files=[f"{t.workflow}/{t.file}" for t in texts])
+        log.info("words.superseded_by_folder", files=[f"{t.workflow}/{t.file}" for t in texts])
 
     async def _over(self, pack: Pack, texts: dict[str, str | None], checked: set[tuple[str, str]]) -> Pack:
         """The pack with these texts, without those that no longer fit the folder's."""

@@ -102,7 +102,7 @@ class Consumer:
                     return
                 if time.monotonic() - alive > WATCHDOG_S:
                     raise ConsumingLost(f"not consuming for {WATCHDOG_S:.0f} s: {lost}") from lost
-                log.warning("intake.lost", queue=self.queue, error=str(lost), retry_in_s=backoff.pause_s)
+                log.warning("intake.consumer_lost", queue=self.queue, error=str(lost), retry_in_s=backoff.pause_s)
                 await backoff.wait()
             finally:
                 self._now = None

@@ -98,7 +98,7 @@ class _Partitions:
 
     async def _mind(self, group: asyncio.TaskGroup) -> None:
         if len(self._plan.stages) > 1:
-            log.info("intake.partitions_change", stages=self._plan.stages)
+            log.info("intake.repartitioning", stages=self._plan.stages)
             began = time.monotonic()
             for stage in self._plan.stages[1:]:
                 await self._through(began)
@@ -121,7 +121,7 @@ class _Partitions:
         empty = 0
         while empty < 2 and not await self._is_over(LOOK_S):
             if time.monotonic() - began > LONGEST_CHANGE_S:
-                log.warning("intake.partitions_change_cut_short", after_s=LONGEST_CHANGE_S)
+                log.warning("intake.repartitioning_timed_out", after_s=LONGEST_CHANGE_S)
                 return
             with contextlib.suppress(BrokerLost):
                 empty = empty + 1 if await self._is_empty() else 0
@@ -142,7 +142,7 @@ class _Partitions:
         processes = await self._broker.sharing()
         if len(active) > math.ceil(len(shared) / processes):
             least = min(active, key=lambda k: took[k])
-            log.info("intake.partition_let_go", queue=intake_queue(least), processes=processes)
+            log.info("intake.partition_released", queue=intake_queue(least), processes=processes)
             self._consumers[least].let_go()
 
     async def _is_over(self, within_s: float) -> bool:

@@ -98,7 +98,7 @@ class Postbox:
             await self._complained(stored, now)
         elif addressee.purpose == "bounce" and report.kind in ("bounced", "delivered", "delayed"):
             await self._reported(stored, report, now)
-        log.info("mail_in.taken", kind=report.kind, to=addressee.purpose, code=report.status,
+        log.info("mail_in.accepted", kind=report.kind, to=addressee.purpose, code=report.status,
                  order_id=stored.reference, message_id=str(stored.message.id))  # fmt: skip
 
     def _named_in(self, content: bytes) -> UUID | None:

@@ -57,7 +57,7 @@ class _Handler:
         try:
             await self._postbox.take(addressee, content)
         except Exception as error:
-            log.error("mail_in.not_written", error=type(error).__name__)
+            log.error("mail_in.write_failed", error=type(error).__name__)
             return "451 4.3.0 not now; try again"
         return "250 2.0.0 Ok"
 

@@ -39,5 +39,5 @@ class MailTransport:
             async with asyncio.timeout(SEND_WITHIN_S):
                 return await self._post(mail, message.message_id)
         except TimeoutError:
-            log.warning("report.not_taken", message_id=message.message_id, why="no relay took it in time")
+            log.warning("report.send_failed", message_id=message.message_id, why="no relay took it in time")
             return False

@@ -40,7 +40,7 @@ class Supervisor:
                 if (await asyncio.wait([task], timeout=CANCEL_AGAIN_S))[0]:
                     await asyncio.gather(task, return_exceptions=True)
                     return
-            log.warning("stop.cancelled", loops=[name])
+            log.warning("shutdown.loops_cancelled", loops=[name])
 
         self.closers.append(end)
 
@@ -73,7 +73,7 @@ class Supervisor:
         for task in running:
             task.cancel()
         if running:
-            log.warning("stop.cancelled", loops=[t.get_name() for t in running])
+            log.warning("shutdown.loops_cancelled", loops=[t.get_name() for t in running])
             await asyncio.wait(running, timeout=CANCEL_WITHIN_S)
 
     async def close_parts(self) -> None:
@@ -89,4 +89,4 @@ async def closed_within(part: str, closing: Coroutine[Any, Any, None], within_s:
         async with asyncio.timeout(within_s):
             await closing
     except TimeoutError:
-        log.warning("stop.silent", part=part)
+        log.warning("shutdown.part_timed_out", part=part)

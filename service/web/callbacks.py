@@ -85,7 +85,7 @@ async def twilio_inbound(request: web.Request) -> web.StreamResponse:
     channel, person = _sender(form.get("From", ""))
     if not channel:
         # RCS, Messenger: we send nothing there, so there is nothing to end.
-        log.info("inbound.other_channel")
+        log.info("inbound.unsupported_channel")
         return web.Response(text=EMPTY_TWIML, content_type="text/xml")
     more = [w for pack in context.orders.packs for w in pack.workflow.opt_out_words]
     senders = {form.get("To", "").removeprefix("whatsapp:"), form.get("MessagingServiceSid", "")} - {""}

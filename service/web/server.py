@@ -88,7 +88,7 @@ class GuardedHandler(web.RequestHandler):
 
     def log_exception(self, *_: Any, **more: Any) -> None:
         """Log one line with the kind of error; never its message, which repeats what was sent."""
-        log.warning("http.not_understood", error=type(more.get("exc_info")).__name__)
+        log.warning("http.unparsable", error=type(more.get("exc_info")).__name__)
 
 
 class GuardedServer(web.Server):

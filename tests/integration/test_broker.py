@@ -129,7 +129,7 @@ async def test_nobody_has_to_listen_to_outcomes_and_it_is_told_once(broker: Rabb
     with capture_logs() as logs:
         assert await broker.publish(alone) == [True] * 3
         assert await broker.publish(alone) == [True] * 3
-    assert [line["exchange"] for line in logs if line["event"] == "broker.nobody_listens"] == [NOTIFICATIONS]
+    assert [line["exchange"] for line in logs if line["event"] == "broker.unroutable"] == [NOTIFICATIONS]
 
 
 async def test_an_exchange_of_ours_that_was_deleted_is_made_again_over_the_same_connection(

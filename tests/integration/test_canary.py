@@ -166,7 +166,7 @@ async def test_codes_and_people_appear_only_where_they_must(
     written = process.log.read_bytes()
     assert b"Traceback" not in written
     assert key.encode() not in written
-    assert written.count(b"http.not_understood") >= 3
+    assert written.count(b"http.unparsable") >= 3
     places = {
         "log": written,
         "metrics": metrics,

@@ -49,7 +49,7 @@ async def test_a_task_that_cannot_be_cancelled_holds_up_no_other() -> None:
     with capture_logs() as logged:
         await supervisor.close_parts()
     assert ended == ["part"]
-    assert logged == [{"event": "stop.cancelled", "log_level": "warning", "loops": ["stubborn"]}]
+    assert logged == [{"event": "shutdown.loops_cancelled", "log_level": "warning", "loops": ["stubborn"]}]
     hold.set()
 
 

@@ -112,7 +112,7 @@ async def build_left(engine: AsyncEngine) -> None:
         if not statements:
             return
         first, *others = statements
-        log.info("schema.index", statement=first.sql)
+        log.info("schema.index_building", statement=first.sql)
         await _until_unlocked(first.sql, partial(_concurrently, engine, first))
         async with engine.begin() as connection:
             ours = meta.c.key == LEFT

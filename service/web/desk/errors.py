@@ -28,7 +28,7 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         )
     except Exception as error:
         # Where even the error page fails, answer in plain text.
-        log.warning("page.not_shown", error=type(error).__name__)
+        log.warning("page.failed", error=type(error).__name__)
         return response
     for name in ("Retry-After", "Allow", "WWW-Authenticate"):
         if name in response.headers:
