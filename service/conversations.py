@@ -78,7 +78,7 @@ async def take(orders: Orders, said: IncomingReply) -> ReceivedReply | None:
             found = await find_order(u.tx, said.channel, said.address, said.thread)
         refs = await u.lock_ids([found.order_id]) if found else {}
         # After locking the order, so that the second delivery of one reply sees the first.
-        if not await inbox.take_first(u.tx, key, u.now):
+        if not await inbox.record_first(u.tx, key, u.now):
             return None
         await writing.note_heard(u.tx, said.channel, said.address, said.senders, u.now)
         if found is None or found.order_id not in refs:
@@ -114,7 +114,7 @@ def _cause(said: IncomingReply, now: datetime, found: OrderMatch) -> ReplyReceiv
 async def _unmatched(u: UnitOfWork, said: IncomingReply) -> ReceivedReply:
     """Store a message without a known order: it waits in the tray."""
     kept = ReceivedReply(new_uuid(), u.now, said.channel, said.address, "", "", said.text or said.payload, "", "text")
-    await writing.keep_unmatched(u.tx, kept)
+    await writing.store_unmatched(u.tx, kept)
     u.changes.woken.add(TALK_TOPIC)
     metrics.replies.labels(said.channel, "unmatched").inc()
     log.info("reply.unmatched", channel=said.channel)
@@ -136,7 +136,7 @@ async def move(
         was = next(iter(held.values()), None)
         if was == to:
             raise Rejection("it stands in this order already")
-        await writing.drop(u.tx, [reply_id])
+        await writing.delete_replies(u.tx, [reply_id])
         said = ReplyReceived(row.at, row.channel, row.address, row.text, moved_by=by)
         result = u.decide(to, said)
         if result.decision is None:

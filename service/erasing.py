@@ -68,7 +68,7 @@ async def erase_person(
     done: Counter[str] = Counter({"dead letters": await letters.forget(known.traces)})
     async with orders.ledger.transaction() as tx:
         done += await scrub_elsewhere(tx, known.traces, known.escalations, lambda m: letters.names(m, known.traces))
-        done["events that waited"] = await waiting.forget(tx, lambda plain: letters.waits(plain, known.traces))
+        done["events that waited"] = await waiting.delete_naming(tx, lambda plain: letters.waits(plain, known.traces))
     for name in known.orders:
         done += await erase_order(orders, name, known_as)
         done["orders"] += 1

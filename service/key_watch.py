@@ -11,7 +11,7 @@ import structlog
 from service.ledger.database.engine import Ledger, new_uuid
 from service.ledger.sealing import processes as key_processes
 from service.ledger.sealing.resealing import reseal
-from service.ledger.sealing.state import UNBOUND, begin_bound, look, settle
+from service.ledger.sealing.state import UNBOUND, apply_state, begin_bound, settle
 from service.runtime.loops import log_failure
 
 log = structlog.get_logger(__name__)
@@ -39,20 +39,20 @@ class KeyWatch:
                 await do()
             except Exception as error:
                 log_failure("keys", error)
-            await asyncio.sleep(key_processes.SAID_EVERY_S)
+            await asyncio.sleep(key_processes.ANNOUNCE_EVERY_S)
 
     async def say(self) -> None:
         """Announce this process, and use the key that the ledger names."""
         now = await self._ledger.now()
         async with self._ledger.transaction() as tx:
-            await look(tx)
-            await key_processes.say(tx, self._name, now, reseals=self._reseals)
+            await apply_state(tx)
+            await key_processes.announce_process(tx, self._name, now, reseals=self._reseals)
 
     async def carry_on(self) -> None:
         """One pass of resealing: rows with an outdated form or key."""
         now = await self._ledger.now()
         async with self._ledger.reading() as tx:
-            state = await look(tx)
+            state = await apply_state(tx)
             if state.is_settled:
                 return
             processes = await key_processes.running(tx, now)
@@ -67,7 +67,7 @@ class KeyWatch:
             if not (done.resealed or done.left):
                 async with self._ledger.transaction() as tx:
                     await settle(tx, state)
-                    await key_processes.forget_gone(tx, now)
+                    await key_processes.delete_gone(tx, now)
                 log.info("keys.rotation_finished", previous_may_go=True)
 
     async def _bind_when_alone(self, older: int) -> None:
@@ -86,4 +86,4 @@ class KeyWatch:
         """Announce that this process ends, so that others do not wait for it."""
         with contextlib.suppress(Exception):
             async with self._ledger.transaction() as tx:
-                await key_processes.unsay(tx, self._name)
+                await key_processes.withdraw(tx, self._name)

@@ -64,7 +64,7 @@ class Orders:
         """Store the packs in use in the ledger, for the orders that start with them."""
         bundles = {(p.workflow.name, p.workflow.version): bundle(p) for p in self.packs}
         async with self.ledger.transaction() as tx:
-            await pack_store.keep(tx, bundles, rules(), self.time.now())
+            await pack_store.store_packs(tx, bundles, rules(), self.time.now())
 
     @asynccontextmanager
     async def unit_of_work(self, *, but: frozenset[str] = frozenset(), keep: bool = True) -> AsyncIterator[UnitOfWork]:

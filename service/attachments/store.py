@@ -52,7 +52,7 @@ class AttachmentStore:
     async def sweep(self) -> int:
         """Delete erased files and those that no note has named in time; returns how many."""
         async with self._orders.ledger.reading() as tx:
-            files = await storing.to_let_go(tx, self._orders.time.now() - UNTAKEN_KEPT)
+            files = await storing.deletable(tx, self._orders.time.now() - UNTAKEN_KEPT)
         gone: list[UUID] = []
         for file_id, store in files:
             if store == S3:
@@ -62,7 +62,7 @@ class AttachmentStore:
             gone.append(file_id)
         if gone:
             async with self._orders.ledger.transaction() as tx:
-                await storing.let_go(tx, gone)
+                await storing.delete_rows(tx, gone)
         return len(gone)
 
     async def run(self) -> None:

@@ -100,10 +100,10 @@ class MemoryBroker:
     async def settle_partitions(self) -> None:
         """Does nothing: there is nothing to agree on with other processes."""
 
-    async def take(self, queue: str, limit: int) -> "MemoryTaken":
+    async def take(self, queue: str, limit: int) -> "MemoryHeldMessages":
         """Hold the first messages of a queue for inspection."""
         waiting = self._queues[queue]
-        return MemoryTaken(self, queue, [waiting.popleft() for _ in range(min(limit, len(waiting)))])
+        return MemoryHeldMessages(self, queue, [waiting.popleft() for _ in range(min(limit, len(waiting)))])
 
     async def close(self) -> None:
         """Wake everything that waits for messages."""
@@ -140,7 +140,7 @@ class MemorySubscription:
         self._held.clear()
 
 
-class MemoryTaken:
+class MemoryHeldMessages:
     """Messages held for inspection."""
 
     def __init__(self, broker: MemoryBroker, queue: str, deliveries: list[Delivery]) -> None:

@@ -146,7 +146,7 @@ class Broker(Protocol):
         """Report that all messages of earlier partitions have been processed."""
         ...
 
-    async def take(self, queue: str, limit: int) -> "Taken":
+    async def take(self, queue: str, limit: int) -> "HeldMessages":
         """Hold the first messages of a queue for inspection; they are returned unless removed. Raises BrokerLost."""
         ...
 
@@ -155,7 +155,7 @@ class Broker(Protocol):
         ...
 
 
-class Taken(Protocol):
+class HeldMessages(Protocol):
     """Messages held for inspection."""
 
     deliveries: list[Delivery]

@@ -28,15 +28,15 @@ from service.broker.port import (
     BrokerLost,
     BrokerMessage,
     Destination,
+    HeldMessages,
     Partitioning,
     PartitionsHeld,
     QueueGone,
-    Taken,
     destination_of,
 )
 from service.broker.rabbitmq_partitions import Partitions
 from service.broker.rabbitmq_publishing import publish_together
-from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitSubscription, RabbitTaken, quietly_close
+from service.broker.rabbitmq_queues import CALL_TIMEOUT_S, LOST, RabbitHeldMessages, RabbitSubscription, quietly_close
 from service.broker.rabbitmq_topology import Nodes, as_lost, declare, open_channel, open_consuming
 from service.pacing import breathe
 
@@ -244,14 +244,14 @@ class RabbitBroker:
             raise as_lost(error) from error
         return declared.declaration_result.message_count or 0
 
-    async def take(self, queue: str, limit: int) -> Taken:
+    async def take(self, queue: str, limit: int) -> HeldMessages:
         """Hold the first messages of `queue` in a channel of their own; raises BrokerLost."""
         async with self._lock:
             await self._ensure_publisher()
         assert self._publishing is not None
         try:
             channel = await open_channel(self._publishing, confirms=False)
-            taken = RabbitTaken(await channel.get_underlay_channel(), queue)
+            taken = RabbitHeldMessages(await channel.get_underlay_channel(), queue)
             await taken.hold(limit)
             return taken
         except LOST as error:

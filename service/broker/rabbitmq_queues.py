@@ -97,7 +97,7 @@ class RabbitSubscription:
         await quietly_close(self._channel)
 
 
-class RabbitTaken:
+class RabbitHeldMessages:
     """Messages held by a channel; closing it returns them."""
 
     def __init__(self, channel: RawChannel, queue: str) -> None:

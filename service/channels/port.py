@@ -72,7 +72,7 @@ def chosen_sender(provider: "Provider", message: OutgoingMessage) -> str:
 _FROM: Final = " from "
 
 
-def way_of(provider: "Provider", message: OutgoingMessage) -> str:
+def route_name(provider: "Provider", message: OutgoingMessage) -> str:
     """A provider's name, with the chosen sender: `twilio:1a2b3c from +14155550100`; without one the name only."""
     sender = chosen_sender(provider, message)
     return f"{provider.name}{_FROM}{sender}" if sender else provider.name
@@ -113,7 +113,7 @@ class Provider(Protocol):
 
 
 @runtime_checkable
-class TellsPrices(Protocol):
+class ReportsPrices(Protocol):
     """A provider that can report prices of messages afterwards."""
 
     name: str

@@ -18,7 +18,7 @@ _TOKEN: Final = re.compile(r"[A-Za-z0-9_\-:+/=]{24,}")
 HIDDEN: Final = "…"
 
 
-def words_of(text: str, message: OutgoingMessage | None = None) -> str:
+def cleaned_text(text: str, message: OutgoingMessage | None = None) -> str:
     """The provider's text without addresses, numbers, codes and tokens, and without the message's own text."""
     said = text[:READ_AT_MOST]
     if message is not None:

@@ -16,7 +16,7 @@ from service.channels import registry
 from service.cli.reading import reading_ledger
 from service.cli.shown import add_row, plain
 from service.foresight.differing import by_reader, differences
-from service.foresight.learning import NothingLearnt, learnt
+from service.foresight.learning import NothingLearnt, learn_scenarios
 from service.foresight.simulating import Assumptions, NoDemo, RefusedCounted, Simulated, simulate
 from service.foresight.sparing import RungCounted
 from service.foresight.tally import MessagesCounted, by_hour
@@ -75,7 +75,7 @@ async def _learnt(settings: settings_module.Settings, pack: Pack, span: timedelt
     async with reading_ledger(settings) as ledger:
         since = await ledger.now() - span
         async with ledger.reading() as tx:
-            return Pack(await learnt(tx, pack.workflow, since), pack.templates)
+            return Pack(await learn_scenarios(tx, pack.workflow, since), pack.templates)
 
 
 def print_simulation(console: Console, pack: Pack, done: Simulated) -> None:

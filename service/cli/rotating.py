@@ -12,7 +12,7 @@ from service.ledger.database.engine import Ledger
 from service.ledger.sealing import processes as key_processes
 from service.ledger.sealing.processes import Process
 from service.ledger.sealing.resealing import reseal
-from service.ledger.sealing.state import UNBOUND, KeyState, begin_bound, begin_key, look, settle
+from service.ledger.sealing.state import UNBOUND, KeyState, apply_state, begin_bound, begin_key, settle
 
 # By then a process that crashed is no longer counted.
 PATIENCE_S: Final = key_processes.FORGOTTEN_AFTER.total_seconds() + 15
@@ -49,7 +49,7 @@ async def rotate_keys(*, alone: bool = False) -> int:
 
 async def _state(ledger: Ledger) -> KeyState:
     async with ledger.reading() as tx:
-        return await look(tx)
+        return await apply_state(tx)
 
 
 async def _begin_bound(ledger: Ledger, *, alone: bool) -> bool:

@@ -16,7 +16,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import digests, incident_calls, incidents, schedules
 from service.ledger.escalations import writing as escalations
 from service.ledger.escalations.schedules import DIGEST, ROWS, ReportSubscription
-from service.ledger.lists.writing import drop_forgotten
+from service.ledger.lists.writing import delete_abandoned
 from service.ledger.messages import outbox
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.orders import inbox, kept_counts, recording
@@ -56,8 +56,8 @@ class CalendarDue:
         orders = self._orders
         wanted = [t for t in self._teams().values() if orders.team_endpoints.get(t.name)]
         async with orders.ledger.transaction() as tx:
-            await schedules.keep_digests(tx, wanted, orders.time.now())
-            await schedules.keep_exports(tx, self._exports.planned(), orders.time.now())
+            await schedules.sync_digests(tx, wanted, orders.time.now())
+            await schedules.sync_exports(tx, self._exports.planned(), orders.time.now())
 
     def _teams(self) -> Mapping[str, Team]:
         return {team.name: team for pack in self._orders.packs for team in pack.workflow.teams.values()}
@@ -89,11 +89,11 @@ class CalendarDue:
         orders, now = self._orders, self._orders.time.now()
         names: list[OrderRef] = []
         async with orders.ledger.transaction() as tx:
-            await escalations.forget_stream(tx, now)
-            await inbox.forget(tx, now - INBOX_KEPT)
-            await recording.forget(tx, now - INBOX_KEPT)
-            await idempotency.forget(tx, now)
-            await drop_forgotten(tx, now - STORED_KEPT)
+            await escalations.delete_old_stream_lines(tx, now)
+            await inbox.delete_before(tx, now - INBOX_KEPT)
+            await recording.delete_before(tx, now - INBOX_KEPT)
+            await idempotency.delete_expired(tx, now)
+            await delete_abandoned(tx, now - STORED_KEPT)
             await forget_unmatched(tx, now - (self._retention or UNMATCHED_KEPT))
             if self._retention is not None:
                 names = await old_orders(tx, now - self._retention, RETENTION_BATCH)
@@ -106,9 +106,9 @@ class CalendarDue:
         """Chain audit lines of older replicas, delete expired ones, and log where the chain ends."""
         orders = self._orders
         async with orders.ledger.transaction() as tx:
-            moved = await audit_lines.take_over(tx, now)
+            moved = await audit_lines.chain_earlier_lines(tx, now)
             if self._audit is not None:
-                moved += await audit_lines.forget(tx, now - self._audit)
+                moved += await audit_lines.delete_before(tx, now - self._audit)
             stored = await audit_lines.head_of(tx)
         if stored is not None and not moved:
             log.info("audit.head", line=stored[0].seq, digest=stored[0].digest.hex())

@@ -70,7 +70,7 @@ class Greeter:
                 if result.outcome == "rejected":
                     log.error("rows.greeting_rejected", order_id=order.reference, list=name, reason=result.reason)
                 u.changes.index(order.id, (a for p in people for a in (p.phone, p.email) if a))
-            await greeting.greeted(u.tx, [r.id for r in rows])
+            await greeting.mark_greeted(u.tx, [r.id for r in rows])
         return len(rows)
 
     async def _with_wishes(self, u: UnitOfWork, people: list[Person]) -> Iterable[Person]:

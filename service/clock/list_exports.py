@@ -40,23 +40,23 @@ class ListExports:
         since = datetime.fromisoformat(s.target["since"])
         before = datetime.fromisoformat(s.target.get("before") or now.isoformat())
         after = UUID(s.target["after"]) if s.target.get("after") else None
-        ids = await exports.orders_grown(tx, s.workflow, name, since, before, after)
+        ids = await exports.orders_with_new_rows(tx, s.workflow, name, since, before, after)
         found: list[OutboxMessage] = []
         for order_id in ids:
             order = await find_by_id(tx, order_id, scope=EVERYTHING)
             if order is None:
                 continue
             workflow = self._orders.packs.for_order(order.workflow, order.version).workflow
-            wanted = exports.Wanted(
+            wanted = exports.RowsExport(
                 order, workflow, spec, since, before, export.format, f"{s.id.hex}.{before:%Y%m%dT%H%M%S}"
             )
             people = await exports.reachable(tx, workflow, order, to)
             found += await exports.mails(tx, wanted, people, self._public_url, now)
         if len(ids) == exports.ORDERS_AT_ONCE:
             left = {"since": since.isoformat(), "before": before.isoformat(), "after": ids[-1].hex}
-            await schedules.go_on(tx, s.id, left, now)
+            await schedules.reschedule_export(tx, s.id, left, now)
         else:
-            await schedules.go_on(tx, s.id, {"since": before.isoformat()}, None)
+            await schedules.reschedule_export(tx, s.id, {"since": before.isoformat()}, None)
         return found
 
 

@@ -24,7 +24,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import announce
 from service.ledger.escalations import provider_health as rows
 from service.ledger.escalations.incidents import PROVIDER_REFUSED
-from service.ledger.escalations.provider_health import LATER, SOME, Key, Refusal
+from service.ledger.escalations.provider_health import SOME, UNDELIVERED, Key, Refusal
 from service.ledger.messages import cap_incidents
 from service.ledger.messages.cap_incidents import Near
 from service.orders import Orders
@@ -55,7 +55,7 @@ class SeenRefusal(Struct, frozen=True):
     def key(self) -> Key:
         """The row it belongs to."""
         scope = SOME if self.scope == "address" else self.where
-        return self.channel, self.provider, f"{LATER}{scope}" if self.later else scope
+        return self.channel, self.provider, f"{UNDELIVERED}{scope}" if self.later else scope
 
 
 class Health(Protocol):
@@ -150,7 +150,7 @@ class ProviderHealth:
 
     def fails_later(self, channel: str, provider: str, where: str) -> bool:
         """As receipts said lately."""
-        return any((channel, provider, f"{LATER}{to}") in self._refusing for to in ("", where))
+        return any((channel, provider, f"{UNDELIVERED}{to}") in self._refusing for to in ("", where))
 
     def known(self) -> list[Refusal]:
         """Who refuses us, as far as this process knows: a few seconds old at most."""
@@ -169,7 +169,7 @@ class ProviderHealth:
         async with self._orders.ledger.transaction() as tx:
             for refusal in await rows.refusing(tx):
                 if provider_of(refusal.provider) not in self._used.get(refusal.channel, frozenset()):
-                    await rows.works(tx, refusal.key, self._orders.time.now())
+                    await rows.note_recovered(tx, refusal.key, self._orders.time.now())
         self._is_tidy = True
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -197,7 +197,7 @@ class ProviderHealth:
             if news:
                 await rows.note(tx, news, now)
             team, severity = self._team(PROVIDER_REFUSED)
-            changed = await rows.keep_incidents(tx, team, severity, orders.team_endpoints, now)
+            changed = await rows.sync_incidents(tx, team, severity, orders.team_endpoints, now)
             changed = await rows.call_again(tx, team, orders.team_endpoints, now) or changed
             near = await self._near(tx, now)
             called = self._team(cap_incidents.CAP_NEAR)

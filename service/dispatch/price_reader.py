@@ -10,7 +10,7 @@ from uuid import UUID
 
 import structlog
 
-from service.channels.port import Provider, TellsPrices
+from service.channels.port import Provider, ReportsPrices
 from service.ledger.messages import costs
 from service.orders import Orders
 from service.runtime.loops import run_loop
@@ -31,7 +31,7 @@ class PriceReader:
 
     def __init__(self, orders: Orders, providers: Iterable[Provider]) -> None:
         # One account may serve several channels.
-        self._providers = {p.name: p for p in providers if isinstance(p, TellsPrices)}
+        self._providers = {p.name: p for p in providers if isinstance(p, ReportsPrices)}
         self._orders = orders
         self._looks_back_at = orders.time.now()
 

@@ -10,7 +10,7 @@ from typing import Final
 from aiolimiter import AsyncLimiter
 from msgspec.structs import replace
 
-from service.channels.port import OutgoingMessage, Provider, SendResult, chosen_sender, provider_of, way_of
+from service.channels.port import OutgoingMessage, Provider, SendResult, chosen_sender, provider_of, route_name
 from service.dispatch.breaker import Attempt, Breaker
 from service.dispatch.destinations import destination_of
 from service.dispatch.guarded import asked
@@ -125,7 +125,7 @@ class ChannelRoute:
         resting: list[str] = []
         where = destination_of(message.address)
         for provider in self._in_turn(message, where):
-            way = way_of(provider, message)
+            way = route_name(provider, message)
             if self._resting(way, where):
                 resting.append(way)
                 continue
@@ -148,7 +148,7 @@ class ChannelRoute:
         """
         if len(self.providers) == 1:
             return self.providers
-        ways = {p.name: way_of(p, message) for p in self.providers}
+        ways = {p.name: route_name(p, message) for p in self.providers}
         fails = {name for name, way in ways.items() if self._health.fails_later(self.channel, way, where)}
         if message.urgent:
             return sorted(self.providers, key=lambda p: (p.name in fails, self._breaker(ways[p.name]).is_open))

@@ -31,7 +31,7 @@ from service.domain.notices import (
     State,
 )
 from service.domain.settling import ended_unsent, settle
-from service.ledger.conversations.windows import note_that_it_holds
+from service.ledger.conversations.windows import note_enforced
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import dispatch_topic
 from service.ledger.messages import housekeeping
@@ -145,7 +145,7 @@ class Settler:
         async with self._orders.ledger.transaction() as tx:
             stored = await rows.find(tx, message_id)
             if stored is not None:
-                await note_that_it_holds(tx, stored.message.channel, self._orders.time.now())
+                await note_enforced(tx, stored.message.channel, self._orders.time.now())
 
     async def _may_go_on(
         self, changed: Mapping[UUID, tuple[Message, Outcome]], stored: Mapping[UUID, StoredMessage]

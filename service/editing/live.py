@@ -15,7 +15,7 @@ from typing import Final
 import structlog
 
 from service.ledger.orders import packs as pack_store
-from service.ledger.words.live import LiveText, live_texts, overtake
+from service.ledger.words.live import LiveText, live_texts, mark_superseded
 from service.orders import Orders
 from service.pacing import aside
 from service.workflows.pack_text import rules
@@ -66,7 +66,7 @@ class LiveWords:
         if not texts:
             return
         async with self._orders.ledger.transaction() as tx:
-            await overtake(tx, texts, self._orders.time.now())
+            await mark_superseded(tx, texts, self._orders.time.now())
         log.info("words.superseded_by_folder", files=[f"{t.workflow}/{t.file}" for t in texts])
 
     async def _over(self, pack: Pack, texts: dict[str, str | None], checked: set[tuple[str, str]]) -> Pack:

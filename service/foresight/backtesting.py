@@ -19,10 +19,10 @@ from service.domain.causes import EventReceived
 from service.domain.errors import Rejection
 from service.domain.notices import Message
 from service.foresight.comparing import MessagesCompared, OrderDifference, compare, text_of
-from service.foresight.replaying import NotRecorded, WasLife, as_it_was
+from service.foresight.replaying import NotRecorded, RecordedLife, replay_recorded
 from service.foresight.sparing import RungCounted
 from service.foresight.tally import Tally
-from service.foresight.would_be import WouldLife
+from service.foresight.would_be import ChangedLife
 from service.ledger.database.engine import Ledger
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders import packs as pack_store
@@ -130,8 +130,8 @@ class Example(Struct, frozen=True):
     order_id: str
     was_pack: Pack
     would_pack: Pack
-    was: WasLife
-    would: WouldLife
+    was: RecordedLife
+    would: ChangedLife
     old: Message
     new: Message
 
@@ -202,13 +202,13 @@ class BackTester:
         try:
             if past.left_out:
                 raise NotRecorded(past.left_out)
-            was = as_it_was(past, lambda version: self._pack(past.workflow, version).workflow)
+            was = replay_recorded(past, lambda version: self._pack(past.workflow, version).workflow)
         except (NotRecorded, Rejection) as why:
             self._left_out[str(why) if isinstance(why, NotRecorded) and str(why) else "incomplete"] += 1
             return
         would_pack = self._new[past.workflow]
         try:
-            would = WouldLife(would_pack.workflow, was)
+            would = ChangedLife(would_pack.workflow, was)
             would.play(until)
         except Exception:
             # An order that cannot be replayed is left out; the others are compared.
@@ -226,7 +226,7 @@ class BackTester:
             raise NotRecorded("incomplete")
         return pack
 
-    def _compare(self, past: Past, was: WasLife, would: WouldLife) -> None:
+    def _compare(self, past: Past, was: RecordedLife, would: ChangedLife) -> None:
         was_pack, would_pack = self._pack(past.workflow, past.version), self._new[past.workflow]
         compared = compare(was, would, was_pack, would_pack, self._brand)
         key = past.workflow, past.version

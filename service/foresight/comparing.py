@@ -11,7 +11,7 @@ from msgspec.structs import replace
 from service.domain.notices import Message
 from service.foresight.life import Life
 from service.foresight.wording import words_of
-from service.foresight.would_be import WouldLife
+from service.foresight.would_be import ChangedLife
 from service.workflows.packs import Pack
 
 # States of messages that never reached anybody.
@@ -64,7 +64,7 @@ def text_of(pack: Pack, life: Life, n: Message, brand: str) -> str:
     return f"{said.title}\n{said.text}" if said.title else said.text
 
 
-def compare(was: Life, would: WouldLife, was_pack: Pack, would_pack: Pack, brand: str) -> Comparison:
+def compare(was: Life, would: ChangedLife, was_pack: Pack, would_pack: Pack, brand: str) -> Comparison:
     """All differences between two lives."""
     counted = MessagesCompared()
     words = _Words(was, would, was_pack, would_pack, brand)

@@ -13,7 +13,15 @@ from service.domain.notice_rules import Notice
 from service.domain.parts import PartRules
 from service.domain.promises import ClockSpec
 from service.domain.workflow import Status, Workflow
-from service.foresight.said import changed_fields, changes, clock_rule, length_of, notice_rule, rule_in_words, shown
+from service.foresight.describing import (
+    changed_fields,
+    changes,
+    clock_rule,
+    length_of,
+    notice_rule,
+    rule_in_words,
+    shown,
+)
 from service.workflows.packs import Pack
 
 Kind = Literal["notice", "text", "promise", "plan", "status", "stage", "move", "reason", "team", "brand", "workflow"]

@@ -28,7 +28,7 @@ class NothingLearnt(Exception):
     """No recorded order to learn from."""
 
 
-async def learnt(tx: Transaction, workflow: Workflow, since: datetime) -> Workflow:
+async def learn_scenarios(tx: Transaction, workflow: Workflow, since: datetime) -> Workflow:
     """The workflow with the recorded orders as its scenarios; raises NothingLearnt."""
     ids = await orders_since(tx, since, [workflow.name], AT_MOST)
     scenarios: list[JsonObject] = []

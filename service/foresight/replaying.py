@@ -27,7 +27,7 @@ from service.domain.notices import (
 from service.domain.order import Order
 from service.domain.workflow import Workflow
 from service.foresight.life import Life
-from service.ledger.orders.past import News, Past
+from service.ledger.orders.past import Past, RecordedChange
 
 _STATES: Final = frozenset(get_args(State))
 
@@ -43,10 +43,10 @@ class Step(Struct, frozen=True):
     due: frozenset[datetime]
     cause: Cause | None = None
     message: UUID | None = None
-    news: News | None = None
+    news: RecordedChange | None = None
 
 
-class WasLife(Life):
+class RecordedLife(Life):
     """An order as it was. `steps`: what happened, in sequence; `planned`: its messages as they were planned.
 
     `together`: outcomes of several messages at the same time, which were one transaction.
@@ -56,7 +56,7 @@ class WasLife(Life):
         super().__init__(workflow, new_id)
         self.steps: list[Step] = []
         self.planned: dict[UUID, Message] = {}
-        self.together: dict[datetime, dict[UUID, News]] = defaultdict(dict)
+        self.together: dict[datetime, dict[UUID, RecordedChange]] = defaultdict(dict)
 
     def keep(self, decision: Decision) -> Decision:
         super().keep(decision)
@@ -65,10 +65,10 @@ class WasLife(Life):
         return decision
 
 
-def as_it_was(past: Past, workflow_of: Callable[[str], Workflow]) -> WasLife:
+def replay_recorded(past: Past, workflow_of: Callable[[str], Workflow]) -> RecordedLife:
     """Replay a recorded life; raises NotRecorded. `workflow_of`: the workflow of a pack version."""
     first = past.moved[0].was if past.moved else past.version
-    life = WasLife(workflow_of(first), past.id)
+    life = RecordedLife(workflow_of(first), past.id)
     by_n: dict[int, list[_Item]] = defaultdict(list)
     for message, history in past.messages.items():
         for line in history[1:]:
@@ -97,7 +97,7 @@ class _Item(Struct, frozen=True):
     at: datetime
     cause: Cause | None = None
     message: UUID | None = None
-    news: News | None = None
+    news: RecordedChange | None = None
 
 
 class _Unheard:
@@ -106,7 +106,7 @@ class _Unheard:
     def __init__(self, past: Past) -> None:
         self._left = {m: deque(history[1:]) for m, history in past.messages.items()}
 
-    def before(self, message: UUID, news: News) -> Iterator[_Item]:
+    def before(self, message: UUID, news: RecordedChange) -> Iterator[_Item]:
         """The earlier outcomes of this message."""
         line = self._left[message]
         if not any(said is news for said in line):
@@ -124,7 +124,7 @@ class _Unheard:
         return iter(sorted(found, key=lambda item: item.at))
 
 
-def _play_group(life: WasLife, group: deque[_Item], unheard: _Unheard) -> None:
+def _play_group(life: RecordedLife, group: deque[_Item], unheard: _Unheard) -> None:
     """Replay everything with the same length of the timeline."""
     before, put_off = life.order.entries if life.order else 0, 0
     while group:
@@ -146,7 +146,7 @@ def _play_group(life: WasLife, group: deque[_Item], unheard: _Unheard) -> None:
         life.keep(decision)
 
 
-def _heard(life: WasLife, item: _Item, unheard: _Unheard) -> Cause:
+def _heard(life: RecordedLife, item: _Item, unheard: _Unheard) -> Cause:
     assert item.message is not None
     assert item.news is not None
     for earlier in unheard.before(item.message, item.news):
@@ -157,14 +157,14 @@ def _heard(life: WasLife, item: _Item, unheard: _Unheard) -> Cause:
     return settled(life, n, item.news, life.together[item.at])
 
 
-def _hear(life: WasLife, item: _Item) -> None:
+def _hear(life: RecordedLife, item: _Item) -> None:
     """An outcome that changed only its message."""
     if item.message in life.messages and item.news is not None:
         life.messages[item.message] = after(life.messages[item.message], item.news)
         life.steps.append(Step(item.at, due_in(life.order), None, item.message, item.news))
 
 
-def after(n: Message, news: News) -> Message:
+def after(n: Message, news: RecordedChange) -> Message:
     """The message after this line of its history."""
     if news.state not in _STATES:
         return n
@@ -179,7 +179,7 @@ def after(n: Message, news: News) -> Message:
     )
 
 
-def settled(life: Life, n: Message, news: News, together: Mapping[UUID, News]) -> MessageSettled:
+def settled(life: Life, n: Message, news: RecordedChange, together: Mapping[UUID, RecordedChange]) -> MessageSettled:
     """The cause of which the order was informed; `together`: outcomes of other messages written with it."""
     siblings: tuple[Message, ...] = ()
     if n.state not in SENT_STATES:

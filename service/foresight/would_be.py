@@ -20,17 +20,17 @@ from service.domain.errors import Rejection
 from service.domain.notices import FINAL_STATES, SENT_STATES, Accepted, Message, Permanent, Receipt
 from service.domain.workflow import Workflow
 from service.foresight.life import Life, PlayedLife, ProviderAnswer
-from service.foresight.replaying import WasLife, after, due_in, settled
-from service.ledger.orders.past import News
+from service.foresight.replaying import RecordedLife, after, due_in, settled
+from service.ledger.orders.past import RecordedChange
 
 # The receipt's delay for a message that resembles none sent.
 _RECEIPT_AFTER: Final = timedelta(seconds=5)
 
 
-class WouldLife(PlayedLife):
+class ChangedLife(PlayedLife):
     """The same order under another pack. `refused`: events that this pack rejects, with the reasons."""
 
-    def __init__(self, workflow: Workflow, was: WasLife) -> None:
+    def __init__(self, workflow: Workflow, was: RecordedLife) -> None:
         assert was.order is not None
         super().__init__(workflow, was.order.id, _AsThen(was))
         self._was = was
@@ -136,7 +136,7 @@ class WouldLife(PlayedLife):
         about = was.notice, was.channel, was.address
         return found if found is not None and (found.notice, found.channel, found.address) == about else None
 
-    def _news(self, message_id: UUID, news: News) -> None:
+    def _news(self, message_id: UUID, news: RecordedChange) -> None:
         before = self.messages[message_id]
         n = after(before, news)
         self.messages[message_id] = n
@@ -151,7 +151,7 @@ class WouldLife(PlayedLife):
 class _AsThen:
     """Answers new messages like the same reader's recorded ones."""
 
-    def __init__(self, was: WasLife) -> None:
+    def __init__(self, was: RecordedLife) -> None:
         self._was = was
 
     def answers(self, n: Message, now: datetime) -> Sequence[ProviderAnswer]:

@@ -25,7 +25,7 @@ from service.broker.port import (
     BrokerLost,
     BrokerMessage,
     Delivery,
-    Taken,
+    HeldMessages,
 )
 from service.domain.erasure import Traces
 from service.domain.events import MAX_BODY_BYTES
@@ -91,7 +91,7 @@ class DeadLetters:
         return await self._broker.depth(DEAD)
 
     @asynccontextmanager
-    async def _first(self, limit: int) -> AsyncIterator[Taken]:
+    async def _first(self, limit: int) -> AsyncIterator[HeldMessages]:
         """So many at least, in order; what is not removed goes back in that order."""
         taken = await self._oldest(max(limit, WINDOW))
         try:
@@ -99,7 +99,7 @@ class DeadLetters:
         finally:
             await taken.close()
 
-    async def _oldest(self, most: int) -> Taken:
+    async def _oldest(self, most: int) -> HeldMessages:
         taken = await self._broker.take(DEAD, most)
         taken.deliveries.sort(key=_since)
         return taken
@@ -153,7 +153,7 @@ class DeadLetters:
         """Remove so many, the oldest first; how many. Raises BrokerLost."""
         return await self._in_windows(_remove, most)
 
-    async def _in_windows(self, act: Callable[[Taken, Sequence[Delivery]], Awaitable[int]], most: int) -> int:
+    async def _in_windows(self, act: Callable[[HeldMessages, Sequence[Delivery]], Awaitable[int]], most: int) -> int:
         # Those that wait now: what is refused again comes behind them.
         left, done = min(most, await self._settled_count()), 0
         while done < left:
@@ -174,14 +174,14 @@ class DeadLetters:
                 break
         return now
 
-    async def _replay(self, taken: Taken, chosen: Sequence[Delivery]) -> int:
+    async def _replay(self, taken: HeldMessages, chosen: Sequence[Delivery]) -> int:
         for delivery in chosen:
             if not (await self._broker.publish([self._replay_of(delivery)]))[0]:
                 raise BrokerLost("the broker did not confirm; the letter stays")
             await taken.remove(delivery)
         return len(chosen)
 
-    def _meant(self, taken: Taken, numbers: AbstractSet[int], key: str) -> list[Delivery]:
+    def _meant(self, taken: HeldMessages, numbers: AbstractSet[int], key: str) -> list[Delivery]:
         named = (d for i, d in enumerate(taken.deliveries, 1) if i in numbers)
         return [d for d in named if key in ("", self._key(d))]
 
@@ -196,7 +196,7 @@ class DeadLetters:
     async def forget(self, traces: Traces) -> int:
         """Drop the letters that name this person, however far back; how many. Raises BrokerLost."""
         count = 0
-        read: list[Taken] = []
+        read: list[HeldMessages] = []
         try:
             while True:
                 read.append(taken := await self._oldest(WINDOW))
@@ -216,7 +216,7 @@ class DeadLetters:
         return names(opened_dead_letter(letter, self._keyring), traces)
 
 
-async def _remove(taken: Taken, chosen: Sequence[Delivery]) -> int:
+async def _remove(taken: HeldMessages, chosen: Sequence[Delivery]) -> int:
     for delivery in chosen:
         await taken.remove(delivery)
     return len(chosen)

@@ -38,7 +38,7 @@ async def with_files(u: UnitOfWork, event: Event) -> tuple[Event, Sequence[Store
 def take_files(u: UnitOfWork, files: Sequence[StoredFile]) -> None:
     """Assign the files to the order's latest note."""
     for file in files:
-        storing.take(u.changes.writes, [file.id], u.now, public=file.public)
+        storing.attach(u.changes.writes, [file.id], u.now, public=file.public)
 
 
 def _uuid(text: str) -> UUID | None:

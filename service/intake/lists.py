@@ -115,7 +115,7 @@ class ListRows:
             return
         keyring = self._orders.keyring
         digests = [writing.unique_digests(keyring, ref, spec, row) for row in rows]
-        there = await writing.there(u.tx, [d for found in digests for d in found.values()]) | self._claimed
+        there = await writing.existing_values(u.tx, [d for found in digests for d in found.values()]) | self._claimed
         mistakes = Mistakes()
         for n, found in enumerate(digests):
             for column, digest in found.items():
@@ -154,7 +154,7 @@ class ListRows:
         _refuse(where, checker.mistakes)
         assert row is not None
         unique = writing.unique_digests(self._orders.keyring, ref, spec, row)
-        there = await writing.there(u.tx, list(unique.values()), but=edit.row_id)
+        there = await writing.existing_values(u.tx, list(unique.values()), but=edit.row_id)
         doubled = next((name for name, digest in unique.items() if digest in there), "")
         if doubled:
             raise Rejection(f"{where}.{doubled}: another row has the same, and must not")
@@ -171,7 +171,7 @@ class ListRows:
             prepared = await aside(partial(writing.prepare, self._orders.keyring, place, new.id, new.rows))
             await writing.begin(u.tx, row)
             await writing.store(u.tx, prepared)
-        await writing.take(u.tx, [stored.id for stored in listed.taken], u.now)
+        await writing.add_to_list(u.tx, [stored.id for stored in listed.taken], u.now)
         for edit in listed.edits:
             if edit.values is None:
                 await writing.remove(u.tx, edit.row_id)

@@ -96,7 +96,7 @@ class Parking:
             digests = waiting.digest_of(tx.keyring, event.order), waiting.digest_of(tx.keyring, whole)
             row = waiting.row_of(tx.keyring, key, *digests, _encoder.encode(event), now)
             rows.append({**row, "look_at": now} if self._u.order(whole) else row)
-        waiting.keep(self._u.changes.writes, rows)
+        waiting.store_waiting(self._u.changes.writes, rows)
         come = [waiting.digest_of(tx.keyring, ref) for ref in self._new if self._u.order(ref) is not None]
-        if await waiting.look_now(tx, come, now) or rows:
+        if await waiting.retry_now(tx, come, now) or rows:
             self._u.changes.woken.add(TOPIC)

@@ -72,7 +72,7 @@ class Sightings:
                 if (now := self._orders.time.now()) - forgotten > FORGET_EVERY:
                     forgotten = now
                     async with self._orders.ledger.transaction() as tx:
-                        await ledger.forget(tx, now - KEPT)
+                        await ledger.delete_before(tx, now - KEPT)
             except Exception as error:
                 log_failure("intake.sightings", error)
 
@@ -83,7 +83,7 @@ class Sightings:
             return
         try:
             async with self._orders.ledger.transaction() as tx:
-                elsewhere = await ledger.met(tx, written, self.partitions, self._orders.time.now())
+                elsewhere = await ledger.record_partitions(tx, written, self.partitions, self._orders.time.now())
         except Exception:
             self._unwritten = written | self._unwritten
             raise

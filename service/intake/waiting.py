@@ -22,7 +22,7 @@ from service.intake.verdicts import Verdict, log_verdict
 from service.ledger.database.faults import AlreadyThere, is_outage
 from service.ledger.orders import waiting
 from service.ledger.orders.waiting import WaitingEvent
-from service.ledger.people.recorded_of_person import PersonSaid, said_in
+from service.ledger.people.recorded_of_person import PersonEvent, data_in_event
 from service.orders import Orders
 from service.runtime.loops import log_failure, run_loop
 from service.telemetry import metrics
@@ -50,7 +50,7 @@ class WaitingEvents:
             return
         now = self._orders.time.now()
         async with self._orders.ledger.reading() as tx:
-            next_look = await waiting.next_look(tx) or now + LONGEST_SLEEP
+            next_look = await waiting.next_retry(tx) or now + LONGEST_SLEEP
         await self._orders.time.wait(self._wake, min(next_look, now + LONGEST_SLEEP))
 
     async def look(self) -> int:
@@ -97,7 +97,7 @@ class WaitingEvents:
                 verdicts = await self._intake.give_up(u, messages, _why_given_up(named))
                 await waiting.drop(u.tx, [w.id for w in waits])
             else:
-                await waiting.look_later(u.tx, order, waits, u.now)
+                await waiting.retry_later(u.tx, order, waits, u.now)
             await u.write()
             failpoint("waiting.before_commit")
         for verdict in verdicts:
@@ -106,12 +106,12 @@ class WaitingEvents:
 
     async def _put_off(self, order: bytes) -> None:
         async with self._orders.unit_of_work() as u:
-            waits: list[WaitingEvent] = await waiting.opened_of(u.tx, order)
+            waits: list[WaitingEvent] = await waiting.readable_of(u.tx, order)
             if over := [w for w in waits if w.until <= u.now]:
                 why = "could not be applied; this is a fault of Stagebell, see its log"
                 await self._intake.give_up(u, [kept(w.plain).message for w in over], why)
                 await waiting.drop(u.tx, [w.id for w in over])
-            await waiting.put_off(u.tx, order, u.now)
+            await waiting.postpone(u.tx, order, u.now)
 
 
 def kept_names(plain: bytes, traces: Traces) -> bool:
@@ -119,7 +119,7 @@ def kept_names(plain: bytes, traces: Traces) -> bool:
     return names(kept(plain).message, traces)
 
 
-def said_of_person(plain: bytes, workflows: Mapping[str, Workflow], traces: Traces) -> PersonSaid | None:
+def said_of_person(plain: bytes, workflows: Mapping[str, Workflow], traces: Traces) -> PersonEvent | None:
     """What an event that waits says of the person, if it does, for the person."""
     if not kept_names(plain, traces):
         return None
@@ -127,7 +127,7 @@ def said_of_person(plain: bytes, workflows: Mapping[str, Workflow], traces: Trac
     workflow = workflows.get(event.data.workflow)
     region = workflow.region if workflow else ""
     personal = {n for n, a in workflow.attributes.items() if a.personal} if workflow else set()
-    return said_in(canonical_event(event, region, None), personal, traces)
+    return data_in_event(canonical_event(event, region, None), personal, traces)
 
 
 def _why_given_up(event: ParkedEvent) -> str:

@@ -17,7 +17,7 @@ from service.lists.cells import lines_of
 from service.lists.checking import Checker, Mistakes
 from service.lists.lines import BadFile, FileRow
 from service.lists.mapping import IGNORED, Mapped, header_of, mapping_of
-from service.lists.unseen import Unseen
+from service.lists.unseen import HiddenParts
 from service.lists.values import is_blank
 
 MOST_FILE_BYTES: Final = 20 * 1024 * 1024
@@ -77,10 +77,10 @@ class FileRead(Struct):
     mapping: dict[str, str]
     rows: CheckedRows
     mistakes: Mistakes
-    unseen: Unseen = field(default_factory=Unseen)
+    unseen: HiddenParts = field(default_factory=HiddenParts)
 
 
-class Opened(Struct):
+class OpenedFile(Struct):
     """A file whose header was read, so that a remembered mapping can be looked up before its rows are read."""
 
     read: FileRead
@@ -88,9 +88,9 @@ class Opened(Struct):
     first: FileRow | None = None
 
 
-def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> Opened:
+def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> OpenedFile:
     """Read the header; mistakes are collected, not raised. `charset`: the declared encoding."""
-    opened = Opened(FileRead([], {}, CheckedRows(), Mistakes()), lines_of(file, tabs, charset))
+    opened = OpenedFile(FileRead([], {}, CheckedRows(), Mistakes()), lines_of(file, tabs, charset))
     try:
         first = next(opened.lines, None)
         if first is None:
@@ -102,7 +102,7 @@ def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> Opened:
     return opened
 
 
-def read_rows(opened: Opened, spec: ListSpec, said: Mapped, remembered: Mapped, region: str) -> FileRead:
+def read_rows(opened: OpenedFile, spec: ListSpec, said: Mapped, remembered: Mapped, region: str) -> FileRead:
     """Read and check all rows; mistakes are collected, not raised."""
     read = opened.read
     if read.mistakes.count or opened.first is None:
@@ -114,7 +114,7 @@ def read_rows(opened: Opened, spec: ListSpec, said: Mapped, remembered: Mapped, 
         try:
             hidden = opened.first.hidden_columns
             columns = [n for i, n in enumerate(read.header) if i in hidden and read.mapping.get(n)]
-            read.unseen = Unseen(opened.first.n, columns)
+            read.unseen = HiddenParts(opened.first.n, columns)
             _rows(opened.lines, read, spec, region)
         except BadFile as bad:
             read.mistakes.add(bad.row, "", bad.problem)

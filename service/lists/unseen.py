@@ -13,7 +13,7 @@ from service.lists.checking import RowError
 MOST_NAMED: Final = 10
 
 
-class Unseen:
+class HiddenParts:
     """The hidden rows of a file and the hidden columns among those read. `header`: the number of the header row."""
 
     def __init__(self, header: int = 0, columns: Sequence[str] = ()) -> None:

@@ -22,7 +22,7 @@ from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Outcome, Settler
 from service.domain.address_keys import address_key
 from service.domain.notices import Receipt, RefusedScope
-from service.ledger.conversations.finding import tells_of_others
+from service.ledger.conversations.finding import is_shared_bundle
 from service.ledger.messages import states as rows
 from service.ledger.messages.states import StoredMessage
 from service.ledger.messages.suppressions import BOUNCED, suppress
@@ -166,7 +166,7 @@ class Postbox:
 
     async def _tells_of_others(self, message: UUID) -> bool:
         async with self._orders.ledger.reading() as tx:
-            return await tells_of_others(tx, message)
+            return await is_shared_bundle(tx, message)
 
     async def _complained(self, stored: StoredMessage, now: datetime) -> None:
         """A spam complaint suppresses the address."""

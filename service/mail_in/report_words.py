@@ -7,7 +7,7 @@ import re
 from typing import Final
 
 from service.channels.email.answers import is_about_content, result_of
-from service.channels.words import words_of
+from service.channels.words import cleaned_text
 from service.domain.notices import Refused
 
 # RFC 3463, §2: class, subject, detail. RFC 5321's three digits for those who give no more.
@@ -97,7 +97,7 @@ def is_about_us(status: str, words: str) -> bool:
 
 def shown_words(words: str) -> str:
     """The words of a diagnosis for people: short, nobody's data in it."""
-    return words_of(_said(words)).strip(" :")
+    return cleaned_text(_said(words)).strip(" :")
 
 
 def is_passing(status: str, words: str) -> bool:

@@ -146,7 +146,7 @@ async def session_of(request: web.Request) -> Session | None:
         return None
     digest = sessions.digest_of(context.orders.keyring, session.id)
     async with context.orders.ledger.reading() as tx:
-        now = (await sessions.standing_of(tx, [digest], context.orders.time.now())).get(digest)
+        now = (await sessions.grants_of(tx, [digest], context.orders.time.now())).get(digest)
     return structs.replace(session, role=now.role, scope=now.scope) if now else None
 
 

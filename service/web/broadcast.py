@@ -240,8 +240,8 @@ class Broadcaster:
         key_ids = {x.standing.key_id for x in self._listeners if x.standing.key_id}
         digests = {x.standing.session for x in self._listeners if x.standing.session}
         async with self._orders.ledger.reading() as tx:
-            by_key = await keys.standing_of(tx, key_ids)
-            by_session = await sessions.standing_of(tx, digests, self._orders.time.now())
+            by_key = await keys.grants_of(tx, key_ids)
+            by_session = await sessions.grants_of(tx, digests, self._orders.time.now())
         for listener in list(self._listeners):
             s = listener.standing
             if s.key_id and not s.lasts(by_key.get(s.key_id)):

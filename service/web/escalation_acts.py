@@ -13,7 +13,7 @@ from service.domain.order import OrderRef
 from service.ledger.auditing.lines import write_audit
 from service.ledger.database.wakeups import announce
 from service.ledger.escalations import handling, incidents, provider_health
-from service.ledger.escalations.views import home_of, sees_incident
+from service.ledger.escalations.views import orders_of_escalation, sees_incident
 from service.orders import NoSuchOrder
 from service.unit_of_work import Result
 from service.web.audited import audit_line
@@ -55,7 +55,7 @@ async def handle(request: web.Request, name: str, act: EscalationAct, said: ActD
         raise Problem(422, "Not accepted", "comment: some words are expected")
     scope = scope_of(request)
     async with orders.ledger.reading() as tx:
-        homes = await home_of(tx, escalation_id, scope=scope)
+        homes = await orders_of_escalation(tx, escalation_id, scope=scope)
         seen = await sees_incident(tx, escalation_id, scope=scope)
         incident = await handling.state_of_incident(tx, escalation_id) if seen else None
     if incident is not None:
@@ -90,7 +90,7 @@ async def _cause(request: web.Request, member: UUID, act: EscalationAct, said: A
     settled = None
     if act == "reopen":
         async with orders.ledger.reading() as tx:
-            settled = await handling.settled(tx, member)
+            settled = await handling.find_resolved(tx, member)
     return HandleEscalation(
         orders.time.now(), member, act, request[CALLER].name, said.comment, said.until, said.to, said.take_over, settled
     )

@@ -93,7 +93,7 @@ async def exported(request: web.Request, of: OfOrder, kind: ExportFormat) -> web
     q, orders = query_of(request, RowsQuery), request.app[CONTEXT].orders
     writer = writer_of(kind, of.spec)
     count = 0
-    async for rows in reading.every(orders.ledger, of.order.id, of.spec.name, q.since):
+    async for rows in reading.all_rows(orders.ledger, of.order.id, of.spec.name, q.since):
         await aside(partial(writer.add, [(r.added, r.values) for r in rows]))
         count += len(rows)
     noted(request, "rows.exported", rows=count)
@@ -209,7 +209,7 @@ async def state_of(request: web.Request, of: OfOrder, batch_id: UUID) -> RowsTak
         stored = await writing.batch(tx, batch_id)
         if stored is None or (stored.order_id, stored.list) != (of.order.id, of.spec.name):
             raise Problem(404, "No such import", "there is no import with this id: it was refused, or never started")
-        rows = stored.count if stored.taken else await reading.stored_of(tx, of.order.id, of.spec.name, batch_id)
+        rows = stored.count if stored.taken else await reading.count_stored(tx, of.order.id, of.spec.name, batch_id)
         count = await reading.count(tx, of.order.id, of.spec.name)
     return RowsTaken(
         id=str(stored.id),
@@ -254,7 +254,7 @@ async def mail_rows(request: web.Request) -> web.StreamResponse:
     noted(request, people=[email])
     line = audit_line(request, "rows.mailed", *of.order.ref, list=of.spec.name)
     since = asked.since or of.order.created
-    wanted = exports.Wanted(of.order, of.workflow, of.spec, min(since, now), now, asked.format, new_uuid().hex)
+    wanted = exports.RowsExport(of.order, of.workflow, of.spec, min(since, now), now, asked.format, new_uuid().hex)
     async with context.orders.ledger.transaction() as tx:
         mails = await exports.mails(tx, wanted, [email], context.settings.public_url, now)
         await outbox.put(tx, mails, now)

@@ -142,7 +142,7 @@ async def _settle(request: web.Request, held: Claim, kept: KeptResponse | None) 
     orders = request.app[CONTEXT].orders
     async with orders.ledger.transaction() as tx:
         if kept is None:
-            await idempotency.let_go(tx, held)
+            await idempotency.release(tx, held)
         else:
             await idempotency.finish(tx, held, kept)
 

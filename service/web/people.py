@@ -17,7 +17,7 @@ from service.ledger.orders.locking import find_by_id
 from service.ledger.orders.search import ListedOrder, Search, search
 from service.ledger.people import person_data
 from service.ledger.people.erasing import orders_of_people
-from service.ledger.people.person_data import Gathered, PersonData
+from service.ledger.people.person_data import PersonData, PersonDataBuilder
 from service.phone_numbers import country_of
 from service.web.audited import audit_line, noted
 from service.web.auth import scope_of
@@ -82,11 +82,11 @@ async def data_of_person(request: web.Request) -> PersonData:
     """The data of the person whom the path names; raises Problem."""
     context = request.app[CONTEXT]
     orders, known_as = context.orders, address_of(request)
-    found = Gathered(known_as)
+    found = PersonDataBuilder(known_as)
     async with orders.ledger.reading() as tx:
         packs = {p.workflow.name: p.workflow for p in orders.packs}
         await found.add(tx, [n for n in await orders_of_people(tx, known_as) if n.workflow in packs], packs)
-        waits = await waiting.opened(tx)
+        waits = await waiting.all_readable(tx)
         told = (said_of_person(plain, orders.packs.workflows, found.traces) for plain in waits)
         found.events += [said for said in told if said]
         return await person_data.finish(tx, found, _kept_for(context.settings.retention_days))

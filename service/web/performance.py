@@ -4,7 +4,7 @@ from aiohttp import web
 
 from service.domain.workflow import Workflow
 from service.ledger.orders.performance_models import PerformanceMetrics
-from service.ledger.orders.performance_said import performance_csv
+from service.ledger.orders.performance_text import performance_csv
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.counted import PERFORMANCE, Asked, asked

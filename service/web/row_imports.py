@@ -91,7 +91,7 @@ async def checked_file(request: web.Request, of: OfOrder, upload: Upload, said: 
     async with request.app[TURNS]:
         opened = await aside(partial(open_file, upload.file, tabs, upload.charset))
         async with ledger.reading() as tx:
-            before = await writing.remembered(tx, _kept_for(request, of), opened.read.header)
+            before = await writing.remembered_mapping(tx, _kept_for(request, of), opened.read.header)
         read = await aside(partial(read_rows, opened, of.spec, said, before, of.workflow.region))
     if not read.mistakes.count:
         await _find_doubles(request, of, read.rows, read.mistakes, read.mapping)
@@ -126,7 +126,7 @@ async def _find_doubles(
     batches = rows.batches(STORED_AT_ONCE)
     while batch := await aside(partial(_digested, batches, orders.keyring, of)):
         async with orders.ledger.reading() as tx:
-            there = await writing.there(tx, [d for _, found in batch for d in found.values()])
+            there = await writing.existing_values(tx, [d for _, found in batch for d in found.values()])
         for n, found in batch:
             for column, digest in found.items():
                 if digest in there:
@@ -242,7 +242,7 @@ async def remember(request: web.Request, of: OfOrder, read: FileRead, said: Mapp
         return
     orders = request.app[CONTEXT].orders
     async with orders.ledger.transaction() as tx:
-        await writing.remember(tx, _kept_for(request, of), read.header, read.mapping, orders.time.now())
+        await writing.remember_mapping(tx, _kept_for(request, of), read.header, read.mapping, orders.time.now())
 
 
 def _kept_for(request: web.Request, of: OfOrder) -> tuple[str, ...]:

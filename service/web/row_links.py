@@ -29,7 +29,7 @@ async def get_linked_rows(request: web.Request) -> web.StreamResponse:
     if rows is None or spec is None:
         raise await refuse_guess(request, Problem(404, "No such page", "the link is not valid, or not valid any more"))
     writer = writer_of(rows.format, spec)
-    async for some in reading.every(orders.ledger, rows.order_id, rows.list, rows.since, rows.before):
+    async for some in reading.all_rows(orders.ledger, rows.order_id, rows.list, rows.since, rows.before):
         await aside(partial(writer.add, [(r.added, r.values) for r in some]))
     file: IO[bytes] = await aside(writer.finish)
     headers = {

@@ -341,8 +341,8 @@ async def test_old_lines_are_forgotten_and_the_chain_stays_whole(world: World, c
     for _ in range(2):
         await agent.get("/v1/orders/device_pickup/A-1")
     async with world.ledger.transaction() as tx:
-        assert await audit.forget(tx, world.clock.now() - timedelta(days=5)) == 3
-        assert await audit.forget(tx, world.clock.now() - timedelta(days=5)) == 0
+        assert await audit.delete_before(tx, world.clock.now() - timedelta(days=5)) == 3
+        assert await audit.delete_before(tx, world.clock.now() - timedelta(days=5)) == 0
     found = await verified(world)
     assert (found.lines, found.problems) == (2, [])
     async with world.ledger.transaction() as tx:
@@ -372,7 +372,7 @@ async def test_lines_of_earlier_releases_are_taken_over(world: World, caller: Ca
         key = (await tx.execute(select(audit_names.c.seq).limit(1))).scalar_one()
         assert key == 1
         await tx.execute(earlier.insert().values(id=new_uuid(), **row))
-        assert await audit.take_over(tx, world.clock.now()) == 1
+        assert await audit.chain_earlier_lines(tx, world.clock.now()) == 1
         assert (await tx.execute(select(func.count()).select_from(earlier))).scalar_one() == 0
     assert (await lines(world))[0].who == "earlier:anna"
     assert (await verified(world)).problems == []

@@ -14,8 +14,8 @@ from sqlalchemy.exc import DBAPIError
 from service.domain.order import Order, OrderRef
 from service.erasing import erase_order
 from service.foresight.backtesting import BackTest, BackTester
-from service.foresight.replaying import WasLife, as_it_was
-from service.foresight.would_be import WouldLife
+from service.foresight.replaying import RecordedLife, replay_recorded
+from service.foresight.would_be import ChangedLife
 from service.keyring import Keyring
 from service.ledger.database.engine import Ledger
 from service.ledger.database.schema import look_at, migrate
@@ -93,7 +93,7 @@ async def in_ledger(ledger: Ledger) -> dict[UUID, dict[str, Any]]:
     return held
 
 
-def in_life(life: WasLife | WouldLife) -> dict[str, Any]:
+def in_life(life: RecordedLife | ChangedLife) -> dict[str, Any]:
     """The same of a life that was played."""
     calls = {c.escalation.id: c.escalation for c in life.calls}
     return {
@@ -130,9 +130,9 @@ async def assert_same(lives: MixedLives, count: int) -> None:
     ledger_holds = await in_ledger(ledger)
     for past in pasts:
         held = ledger_holds[past.id]
-        was = as_it_was(past, lambda _version: workflow)
+        was = replay_recorded(past, lambda _version: workflow)
         assert other(in_life(was), held) == {}, past.reference
-        would = WouldLife(workflow, was)
+        would = ChangedLife(workflow, was)
         would.play(lives.clock.now())
         assert other(in_life(would), held) == {}, past.reference
         broken += len(was.breached)

@@ -29,13 +29,13 @@ async def test_what_these_rules_have_checked_is_taken_as_it_is(
     (folder / SMS).write_text("{{ brnd }}")
     broken = {("device_pickup", version_of(folder / "device_pickup")): b""}
     async with world.ledger.transaction() as tx:
-        await pack_store.keep(tx, broken, "other rules", world.clock.now())
+        await pack_store.store_packs(tx, broken, "other rules", world.clock.now())
     await world.close()
     refused = App(world.settings, time=world.clock)
     with pytest.raises(PackError, match="undefined variable 'brnd'"):
         await refused.start()
     async with refused.ledger.transaction() as tx:
-        await pack_store.keep(tx, broken, rules(), world.clock.now())
+        await pack_store.store_packs(tx, broken, rules(), world.clock.now())
     await refused.close()
     world.app = App(world.settings, time=world.clock)
     await world.start()

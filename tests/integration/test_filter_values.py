@@ -73,7 +73,7 @@ async def test_what_an_earlier_version_named_is_known(world: World, caller: Call
     text = "workflow: tidy\nstatuses: {gone_by: {stage: first}}\nstages: {first: {}}\nteams: {old: {}}\n"
     files = zlib.compress(msgspec.json.encode({"tidy/workflow.yaml": text}))
     async with world.app.orders.ledger.transaction() as tx:
-        await pack_store.keep(tx, {("tidy", "1"): files}, "", world.app.orders.time.now())
+        await pack_store.store_packs(tx, {("tidy", "1"): files}, "", world.app.orders.time.now())
     assert (await agent.get(path))[0] == 200
 
 

@@ -27,7 +27,7 @@ async def another_version(world: World, folder: Path) -> str:
     (new,) = load(folder)
     async with world.ledger.transaction() as tx:
         names = {(new.workflow.name, new.workflow.version): bundle(new)}
-        await pack_store.keep(tx, names, rules(), world.clock.now())
+        await pack_store.store_packs(tx, names, rules(), world.clock.now())
     return f"device_pickup:{new.workflow.version}"
 
 

@@ -136,8 +136,8 @@ async def test_a_process_that_died_holds_its_key_for_a_lease(world: World) -> No
         await idempotency.finish(tx, heir, answer)
     assert await claim(late, asked, LEASE) == Earlier(same_request=True, done=True, answer=answer)
     async with ledger.transaction() as tx:
-        await idempotency.forget(tx, now + timedelta(hours=23))
+        await idempotency.delete_expired(tx, now + timedelta(hours=23))
     assert await claim(late, asked, timedelta(hours=23)) == Earlier(same_request=True, done=True, answer=answer)
     async with ledger.transaction() as tx:
-        await idempotency.forget(tx, now + timedelta(hours=26))
+        await idempotency.delete_expired(tx, now + timedelta(hours=26))
     assert await claim(late, other, timedelta(hours=26)) == late

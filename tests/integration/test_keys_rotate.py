@@ -17,7 +17,7 @@ from service.ledger.database.schema import migrate
 from service.ledger.database.tables import meta
 from service.ledger.sealing import processes as key_processes
 from service.ledger.sealing.resealing import reseal
-from service.ledger.sealing.state import BOUND, MIXED, UNBOUND, KeyState, begin_bound, begin_key, look, settle
+from service.ledger.sealing.state import BOUND, MIXED, UNBOUND, KeyState, apply_state, begin_bound, begin_key, settle
 from tests.support.events import event, minutes, person
 from tests.support.process import Process, command, environment
 from tests.support.providers import Mailbox, Providers
@@ -29,7 +29,7 @@ SEALED = [c for table in metadata.tables.values() for c in table.columns if LABE
 
 async def state_of(ledger: Ledger) -> KeyState:
     async with ledger.reading() as tx:
-        return await look(tx)
+        return await apply_state(tx)
 
 
 async def all_sealed(ledger: Ledger) -> dict[str, list[tuple[Any, ...]]]:

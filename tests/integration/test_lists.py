@@ -230,9 +230,9 @@ async def test_rows_wait_for_their_event_and_are_let_go_of_without_it(world: Wor
     agent = await caller("agent")
     assert await emails(agent) == []
     async with world.ledger.transaction() as tx:
-        assert await writing.drop_forgotten(tx, world.clock.now()) == 0
+        assert await writing.delete_abandoned(tx, world.clock.now()) == 0
         world.clock.advance(hours=3)
-        assert await writing.drop_forgotten(tx, world.clock.now()) == 1
+        assert await writing.delete_abandoned(tx, world.clock.now()) == 1
         left = [
             (await tx.execute(select(func.count()).select_from(t))).scalar_one() for t in (list_rows, list_row_keys)
         ]

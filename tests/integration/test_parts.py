@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import func, select
 
 from service.domain.scopes import EVERYTHING
-from service.foresight.replaying import as_it_was
+from service.foresight.replaying import replay_recorded
 from service.intake.dead_letters import DeadLetters
 from service.intake.decoding import Incoming
 from service.intake.intake import Intake
@@ -171,7 +171,7 @@ async def test_whole_and_parts_are_played_again_as_they_were(small: Small) -> No
     for order in stored:
         assert order is not None
         assert pasts[order.reference].left_out == ""
-        assert as_it_was(pasts[order.reference], lambda _version: workflow).order == order
+        assert replay_recorded(pasts[order.reference], lambda _version: workflow).order == order
 
 
 @pytest.mark.any_database

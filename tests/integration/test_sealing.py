@@ -65,7 +65,9 @@ async def two_of_everything(world: World, agent: Client) -> None:
             await schedules.subscribe(tx, "device_pickup", "open", daily, f"r{n}@x.example", "t", NOW)
             line = AuditLine("key:t", "agent", "order.seen", "device_pickup", f"S-{n}")
             await write_audit(tx, [line], NOW)
-            await lists.remember(tx, ("marketing_services", "leads"), [f"column {n}"], {f"column {n}": "email"}, NOW)
+            await lists.remember_mapping(
+                tx, ("marketing_services", "leads"), [f"column {n}"], {f"column {n}": "email"}, NOW
+            )
     for n in (1, 2):
         path = f"/v1/orders/device_pickup/S-{n}/attachments?name=note.txt"
         status, _ = await agent.call("POST", path, data=b"words", headers={"Content-Type": "text/plain"})

@@ -9,7 +9,7 @@ import pytest
 from service.domain.notice_rules import Notice
 from service.domain.notices import Accepted, Message, Permanent, ProviderResult, Receipt
 from service.domain.settling import settle
-from service.foresight.said import notice_rule
+from service.foresight.describing import notice_rule
 from service.workflows.packs import Pack, PackError
 from tests.support.events import CUSTOMER
 from tests.support.life import Life, after, begun, happened

@@ -11,7 +11,7 @@ import re
 from typing import Final, Literal
 
 from service.channels.port import OutgoingMessage
-from service.channels.words import words_of
+from service.channels.words import cleaned_text
 from service.domain.notices import NoAnswer, Permanent, Refused, Transient
 
 Stage = Literal["connect", "ehlo", "starttls", "auth", "mail", "rcpt", "data", "body"]
@@ -90,7 +90,7 @@ def result_of(
     """A relay's refusal as a provider result; the relay's text is kept, shortened and without addresses."""
     status, said = _split(text)
     shown = ".".join(map(str, (code // 100, *status))) if status else ""
-    words = " ".join(filter(None, (f"SMTP {code}", shown, words_of(said, message).strip(" :"))))
+    words = " ".join(filter(None, (f"SMTP {code}", shown, cleaned_text(said, message).strip(" :"))))
     if code < TRANSIENT or code >= PERMANENT + 100:
         # Not a refusal by the standard. After the mail was sent, such an answer does not tell whether it was accepted.
         unclear = f"an unexpected answer: {words}"

@@ -24,7 +24,7 @@ from msgspec import Struct
 
 from service.channels.email.answers import Stage, result_of
 from service.channels.port import OutgoingMessage, SendResult
-from service.channels.words import words_of
+from service.channels.words import cleaned_text
 from service.domain.notices import NoAnswer, Permanent, Refused, Transient
 
 log = structlog.get_logger(__name__)
@@ -198,8 +198,8 @@ class SmtpSession:
         tls = error if isinstance(error, ssl.SSLError) else error.__cause__
         if isinstance(tls, ssl.SSLError) and not isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
             said = getattr(tls, "verify_message", "") or tls.reason or "the handshake failed"
-            return Refused(name, "tls", f"TLS with the relay: {words_of(str(said))}")
+            return Refused(name, "tls", f"TLS with the relay: {cleaned_text(str(said))}")
         lost = isinstance(error, SMTPServerDisconnected | SMTPTimeoutError | SMTPConnectError | OSError | TimeoutError)
         if stage in ("starttls", "auth") and expected and not lost:
-            return Refused(name, stage, words_of(self._discreet(str(error))))
+            return Refused(name, stage, cleaned_text(self._discreet(str(error))))
         return Transient(name, "connect", f"{kind} at {stage.upper()}")

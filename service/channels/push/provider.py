@@ -13,7 +13,7 @@ from service.channels.port import OutgoingMessage, SendResult
 from service.channels.push.token import NoToken, ServiceAccount, TokenSource
 from service.channels.twilio.codes import BAD_REQUEST, kind_of_status
 from service.channels.twilio.provider import untrusted
-from service.channels.words import words_of
+from service.channels.words import cleaned_text
 from service.domain.json_object import JsonObject
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
@@ -132,7 +132,7 @@ def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = 
     # The status alone names the same errors, but other services of Google use it too.
     status = field_of(error, "status")
     code = said or status or str(no.status)
-    words = words_of(field_of(error, "message") or ("" if error else no.text), message)
+    words = cleaned_text(field_of(error, "message") or ("" if error else no.text), message)
     in_words = f"FCM {code}: {words}" if words else f"FCM {code}"
     if said == UNREGISTERED:
         return Permanent(provider, code, in_words, "unregistered")

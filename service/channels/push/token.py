@@ -17,7 +17,7 @@ from joserfc.jwk import RSAKey
 from msgspec import Struct
 
 from service.channels.http_answers import SUCCESS, field_of, json_object, text_of
-from service.channels.words import words_of
+from service.channels.words import cleaned_text
 
 SCOPE: Final = "https://www.googleapis.com/auth/firebase.messaging"
 GRANT: Final = "urn:ietf:params:oauth:grant-type:jwt-bearer"
@@ -149,7 +149,7 @@ def _token_in(status: int, text: str) -> tuple[str, float]:
     if status in SUCCESS and not error and (token := field_of(body, "access_token")):
         life = field_of(body, "expires_in")
         return token, float(life) if life.isdecimal() else float(GRANT_LIFE_S)
-    words = words_of(field_of(body, "error_description") or ("" if body else text))
+    words = cleaned_text(field_of(body, "error_description") or ("" if body else text))
     about_us = bool(error) or (status in range(400, 500) and status not in _LATER)
     later = status in _LATER or status >= 500 or error in _IN_TROUBLE
     raise NoToken((error or "token")[:60], words or f"no access token: HTTP {status}", refused=about_us and not later)

@@ -29,7 +29,7 @@ from service.channels.twilio.codes import BAD_REQUEST, FIRST_CODE, Kind, kind_of
 from service.channels.twilio.senders import is_service
 from service.channels.twilio.settings import TwilioAccount
 from service.channels.twilio.transport import TwilioHttp
-from service.channels.words import words_of
+from service.channels.words import cleaned_text
 from service.domain.notices import Accepted, Lookup, NoAnswer, Permanent, Refused, Transient
 
 # Twilio allows 1 to 36,000 s (10 h); see the Messages resource, `ValidityPeriod`.
@@ -181,7 +181,7 @@ def providers(
 def untrusted(provider: str, error: ClientConnectorCertificateError) -> Refused:
     """Nothing was sent: the server's certificate is not trusted. Waiting does not solve that."""
     said = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
-    return Refused(provider, "tls", f"the provider's certificate is not trusted: {words_of(str(said))}")
+    return Refused(provider, "tls", f"the provider's certificate is not trusted: {cleaned_text(str(said))}")
 
 
 def _taken_as(provider: str, created: Any) -> SendResult:
@@ -208,7 +208,7 @@ def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = 
         # Rejected with a time to come back (RFC 9110, §10.2.3 and §15.6.4).
         kind = "later"
     named = str(code) if code >= FIRST_CODE else str(no.status)
-    in_words = words_of(field_of(body, "message") or field_of(body, "detail") or ("" if body else no.text), message)
+    in_words = cleaned_text(field_of(body, "message") or field_of(body, "detail") or ("" if body else no.text), message)
     return _in_our_words(provider, kind, named, in_words, no)
 
 

@@ -63,7 +63,7 @@ class Key(Struct, frozen=True):
     scope: Scope
 
 
-def standing(role: str, scopes: str) -> Grant:
+def grant_from(role: str, scopes: str) -> Grant:
     """Role and scope from a row's columns."""
     return Grant(role, read_scope(scopes.split()))
 
@@ -99,7 +99,7 @@ async def caller_of(tx: Transaction, key: str) -> Caller | None:
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         return None
-    now = standing(row.role, row.scopes)
+    now = grant_from(row.role, row.scopes)
     return Caller(row.name, now.role, row.id, scope=now.scope)
 
 
@@ -111,11 +111,11 @@ async def revoked_name(tx: Transaction, key: str) -> str:
     return str((await tx.execute(query)).scalar_one_or_none() or "")
 
 
-async def standing_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID, Grant]:
+async def grants_of(tx: Transaction, key_ids: Collection[UUID]) -> dict[UUID, Grant]:
     """Role and scope of these keys by id, without those that were revoked."""
     query = select(api_keys.c.id, api_keys.c.role, api_keys.c.scopes)
     query = query.where(api_keys.c.id.in_(key_ids), api_keys.c.revoked_at.is_(None))
-    return {row.id: standing(row.role, row.scopes) for row in await tx.execute(query)}
+    return {row.id: grant_from(row.role, row.scopes) for row in await tx.execute(query)}
 
 
 async def revoke(tx: Transaction, name: str, now: datetime) -> int:

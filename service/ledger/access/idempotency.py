@@ -81,7 +81,7 @@ async def finish(tx: Transaction, held: Claim, answer: KeptResponse) -> None:
     await tx.execute(update(idempotent_requests).where(ours).values(state="done", sealed_answer=sealed))
 
 
-async def let_go(tx: Transaction, held: Claim) -> None:
+async def release(tx: Transaction, held: Claim) -> None:
     """Delete the claim of a request that changed nothing, so that the key can be used again."""
     await tx.execute(
         delete(idempotent_requests).where(
@@ -90,7 +90,7 @@ async def let_go(tx: Transaction, held: Claim) -> None:
     )
 
 
-async def forget(tx: Transaction, now: datetime) -> None:
+async def delete_expired(tx: Transaction, now: datetime) -> None:
     """Delete the rows that have expired."""
     await tx.execute(
         delete(idempotent_requests).where(

@@ -13,7 +13,7 @@ from sqlalchemy import ColumnElement, delete, select, update
 
 from service.domain.scopes import EVERYTHING, Scope, written
 from service.keyring import Keyring
-from service.ledger.access.api_keys import Grant, standing
+from service.ledger.access.api_keys import Grant, grant_from
 from service.ledger.access.tables import api_keys, desk_sessions
 from service.ledger.database.transaction import Transaction
 
@@ -55,7 +55,7 @@ async def begin(
     await tx.execute(desk_sessions.insert().values(row))
 
 
-async def standing_of(tx: Transaction, sessions: Collection[bytes], now: datetime) -> dict[bytes, Grant]:
+async def grants_of(tx: Transaction, sessions: Collection[bytes], now: datetime) -> dict[bytes, Grant]:
     """Present role and scope by session, without sessions that have ended."""
     s, k = desk_sessions.c, api_keys.c
     query = (
@@ -71,7 +71,7 @@ async def standing_of(tx: Transaction, sessions: Collection[bytes], now: datetim
     for row in await tx.execute(query):
         role, scopes = (row.role, row.scopes) if row.key_id is None else (row.key_role, row.key_scopes)
         if role is not None:
-            found[bytes(row.id)] = standing(role, scopes)
+            found[bytes(row.id)] = grant_from(role, scopes)
     return found
 
 

@@ -109,7 +109,7 @@ async def files_of_orders(tx: Transaction, ids: Iterable[UUID]) -> list[tuple[UU
     return [(row.order_id, _file(tx.keyring, row)) for row in await tx.execute(query)]
 
 
-def take(writes: Writes, ids: Iterable[UUID], now: datetime, *, public: bool) -> None:
+def attach(writes: Writes, ids: Iterable[UUID], now: datetime, *, public: bool) -> None:
     """Have these files marked as attached to a note."""
     writes.update(attachments, [{"id": i, "taken_at": now, "public": public} for i in ids])
 
@@ -123,14 +123,14 @@ async def erase_files(tx: Transaction, order_id: UUID, now: datetime) -> int:
     return int(gone.rowcount)
 
 
-async def to_let_go(tx: Transaction, before: datetime, limit: int = 50) -> Sequence[tuple[UUID, str]]:
+async def deletable(tx: Transaction, before: datetime, limit: int = 50) -> Sequence[tuple[UUID, str]]:
     """Up to `limit` files to delete (erased, or not attached since before `before`), each with its store's name."""
     left = (attachments.c.taken_at.is_(None)) & (attachments.c.stored_at < before)
     query = select(attachments.c.id, attachments.c.store).where(or_(attachments.c.gone_at.is_not(None), left))
     return [(row.id, row.store) for row in await tx.execute(query.limit(limit))]
 
 
-async def let_go(tx: Transaction, ids: Iterable[UUID]) -> None:
+async def delete_rows(tx: Transaction, ids: Iterable[UUID]) -> None:
     """Delete the rows of these files, whose bytes are deleted already."""
     wanted = padded(list(ids))
     if wanted:

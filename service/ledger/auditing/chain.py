@@ -60,7 +60,7 @@ def salted(name: str) -> SaltedName:
     return SaltedName(os.urandom(SALT_BYTES), name)
 
 
-def plain(values: Mapping[str, object]) -> str:
+def canonical_json(values: Mapping[str, object]) -> str:
     """A mapping as JSON in canonical form (sorted keys)."""
     return msgspec.json.encode(dict(sorted(values.items()))).decode()
 

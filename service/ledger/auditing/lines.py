@@ -11,7 +11,7 @@ from sqlalchemy import delete, func, select, update
 from service.domain.address_keys import both_forms
 from service.domain.control_characters import one_line
 from service.keyring import Keyring
-from service.ledger.auditing.chain import Chain, Head, LineContent, plain, salted
+from service.ledger.auditing.chain import Chain, Head, LineContent, canonical_json, salted
 from service.ledger.auditing.tables import AUDIT_NAME, audit, audit_head, audit_lines, audit_names
 from service.ledger.database.sets import NewRow, Rows, insert_missing, insert_rows
 from service.ledger.database.transaction import Transaction
@@ -91,7 +91,14 @@ def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[L
         sealed = seal_json(keyring, kept, AUDIT_NAME.of(seq, part))
         rows.append({"seq": seq, "part": part, "key": name_key(keyring, part, name), "sealed_name": sealed})
     said = LineContent(
-        seq, now, line.role, line.act, line.workflow, line.order_id, plain(line.detail), plain(commitments)
+        seq,
+        now,
+        line.role,
+        line.act,
+        line.workflow,
+        line.order_id,
+        canonical_json(line.detail),
+        canonical_json(commitments),
     )
     return said, rows
 
@@ -160,7 +167,7 @@ async def erase_names(tx: Transaction, addresses: Iterable[str]) -> int:
     return int(gone.rowcount)
 
 
-async def take_over(tx: Transaction, now: datetime) -> int:
+async def chain_earlier_lines(tx: Transaction, now: datetime) -> int:
     """Chain lines of earlier releases, oldest first, some at a time; returns how many. `detail` has their time."""
     query = select(audit).order_by(audit.c.at, audit.c.id).limit(TAKEN_OVER).with_for_update(skip_locked=True)
     rows = (await tx.execute(query)).all()
@@ -181,7 +188,7 @@ async def take_over(tx: Transaction, now: datetime) -> int:
     return len(rows)
 
 
-async def forget(tx: Transaction, before: datetime) -> int:
+async def delete_before(tx: Transaction, before: datetime) -> int:
     """Delete the oldest lines, if written before `before`, some at a time; returns how many."""
     head = await _locked_head(tx)
     kept = select(func.min(audit_lines.c.seq)).where(audit_lines.c.at >= before)

@@ -52,7 +52,7 @@ async def find_order(tx: Transaction, channel: str, address: str, thread: str) -
     return OrderMatch(found.order_id, is_sure=False, taps=False) if thread and not is_one else found
 
 
-async def tells_of_others(tx: Transaction, message_id: UUID) -> bool:
+async def is_shared_bundle(tx: Transaction, message_id: UUID) -> bool:
     """Whether messages of other orders were bundled into this one."""
     query = select(messages.c.order_id, messages.c.lane, messages.c.sent_at).where(messages.c.id == message_id)
     row = (await tx.execute(query)).one_or_none()

@@ -231,7 +231,7 @@ async def unmatched(tx: Transaction, limit: int, *, scope: Scope) -> list[Waitin
     return found
 
 
-async def said_by(tx: Transaction, addresses: Iterable[str]) -> list[ConversationMessage]:
+async def messages_from(tx: Transaction, addresses: Iterable[str]) -> list[ConversationMessage]:
     """All messages from these addresses, oldest first."""
     digests = {d for a in addresses for form in both_forms(a) if (d := person_of(tx.keyring, form))}
     query = select(replies).where(replies.c.person.in_(padded(sorted(digests)))).order_by(replies.c.at, replies.c.id)

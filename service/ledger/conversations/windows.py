@@ -33,7 +33,7 @@ async def heard_at(
     return {by_digest[r.digest]: r.at for r in rows if r.digest != mark}, any(r.digest == mark for r in rows)
 
 
-async def note_that_it_holds(tx: Transaction, channel: str, now: datetime) -> None:
+async def note_enforced(tx: Transaction, channel: str, now: datetime) -> None:
     """Note that the provider refused a message for the window: free text is not tried outside of it any more."""
     writes = Writes()
     writes.insert_missing(heard, [{"digest": _mark(tx.keyring, channel), "at": now}])

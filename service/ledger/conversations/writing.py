@@ -69,12 +69,12 @@ def write(writes: Writes, said: Rows, talks: Rows) -> None:
     writes.upsert(conversations, talks, ("unanswered_since", "last_at"), ("order_id",))
 
 
-async def keep_unmatched(tx: Transaction, said: ReceivedReply) -> None:
+async def store_unmatched(tx: Transaction, said: ReceivedReply) -> None:
     """Store a message whose order is unknown; it waits in the tray."""
     await tx.execute(replies.insert().values(reply_row(tx.keyring, None, said)))
 
 
-async def drop(tx: Transaction, ids: Iterable[UUID]) -> None:
+async def delete_replies(tx: Transaction, ids: Iterable[UUID]) -> None:
     """Delete these messages, which were moved to another order."""
     await tx.execute(replies.delete().where(replies.c.id.in_(padded(list(ids)))))
 

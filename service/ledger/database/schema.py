@@ -12,7 +12,7 @@ from service.ledger.database.engine import Ledger
 from service.ledger.database.listening import check_session
 from service.ledger.database.tables import meta
 from service.ledger.database.upgrading import DeferredStatements, SchemaError
-from service.ledger.sealing.state import look, settle_keys
+from service.ledger.sealing.state import apply_state, settle_keys
 
 log = structlog.get_logger(__name__)
 MIGRATIONS: Final = Path(__file__).parents[1] / "migrations"
@@ -96,7 +96,7 @@ async def look_at(ledger: Ledger) -> None:
             )
         if schema > revisions()[-1]:
             await _accept_newer(tx.connection, schema)
-        await look(tx)
+        await apply_state(tx)
 
 
 async def _upgrade_sqlite(ledger: Ledger, target: str) -> None:

@@ -18,7 +18,7 @@ from service.ledger.escalations.writing import TEAMS
 from service.ledger.messages.outbox import OutboxMessage
 from service.ledger.messages.tables import REPORT_MAIL
 from service.ledger.orders.performance import WEEK, performance
-from service.ledger.orders.performance_said import performance_csv, performance_text
+from service.ledger.orders.performance_text import performance_csv, performance_text
 from service.ledger.orders.search import Search, search
 from service.ledger.orders.search_csv import as_csv
 from service.ledger.orders.tables import clocks, orders

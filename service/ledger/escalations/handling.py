@@ -35,19 +35,19 @@ class EscalationDetail(Struct, frozen=True, omit_defaults=True):
 _decoder: Final = msgspec.json.Decoder(EscalationDetail)
 
 
-def told_of(e: Escalation) -> EscalationDetail:
+def detail_of(e: Escalation) -> EscalationDetail:
     """The sealed part of an escalation."""
     return EscalationDetail(
         e.detail, e.by, e.owner, e.owned_since, e.comment, e.commented_by, e.commented_at, e.changes
     )
 
 
-def opened(keyring: Keyring, row: Any) -> EscalationDetail:
+def open_detail(keyring: Keyring, row: Any) -> EscalationDetail:
     """Open the sealed part of an escalation's row."""
     return _decoder.decode(keyring.unseal(row.sealed_detail, ESCALATION_DETAIL.of(row.id)))
 
 
-def without_words(told: EscalationDetail) -> EscalationDetail:
+def without_personal_data(told: EscalationDetail) -> EscalationDetail:
     """The part that may stay once the order's person is erased: the company's owner."""
     return EscalationDetail(owner=told.owner, owned_since=told.owned_since, changes=told.changes)
 
@@ -85,13 +85,13 @@ async def state_of_incident(tx: Transaction, incident_id: UUID) -> tuple[str, st
     return (row.state, owner_of_incident(tx.keyring, row)) if row else None
 
 
-async def settled(tx: Transaction, escalation_id: UUID) -> Escalation | None:
+async def find_resolved(tx: Transaction, escalation_id: UUID) -> Escalation | None:
     """A resolved escalation; without the clocks that raised it, which have ended."""
     query = select(escalations).where(escalations.c.id == escalation_id, escalations.c.state == "resolved")
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         return None
-    told = opened(tx.keyring, row)
+    told = open_detail(tx.keyring, row)
     return Escalation(
         id=row.id,
         team=row.team,

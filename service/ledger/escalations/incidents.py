@@ -93,7 +93,7 @@ async def of_orders(tx: Transaction, order_ids: Collection[UUID]) -> dict[tuple[
     return {(row.order_id, row.team): row.incident_id for row in rows}
 
 
-async def take_in(tx: Transaction, incident_id: UUID, team: str, reason: str, since: datetime) -> None:
+async def add_members(tx: Transaction, incident_id: UUID, team: str, reason: str, since: datetime) -> None:
     """Add the escalations that led to the incident; from now on only the incident calls."""
     alone = (
         (escalations.c.team == team)
@@ -248,7 +248,7 @@ async def set_state(tx: Transaction, incident_id: UUID, state: str, until: datet
     await tx.execute(update(incidents).where(incidents.c.id == incident_id).values(**values))
 
 
-async def let_go(tx: Transaction, incident_id: UUID) -> None:
+async def release_members(tx: Transaction, incident_id: UUID) -> None:
     """Remove the open escalations from the incident; each calls by itself again when due."""
     left = (escalations.c.incident_id == incident_id) & (escalations.c.state != "resolved")
     await tx.execute(update(escalations).where(left).values(incident_id=None))

@@ -16,7 +16,13 @@ from service.domain.teams import Team
 from service.ledger.database.sets import upsert
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import incident_calls
-from service.ledger.escalations.incidents import Announced, ProviderIncident, let_go, open_for_provider, step_of
+from service.ledger.escalations.incidents import (
+    Announced,
+    ProviderIncident,
+    open_for_provider,
+    release_members,
+    step_of,
+)
 from service.ledger.escalations.tables import incidents, provider_health
 from service.ledger.escalations.writing import publish, serialise
 
@@ -24,16 +30,16 @@ Key = tuple[str, str, str]
 # The scope of refusals of single messages while others pass.
 SOME: Final = "*"
 # Prefix of the scope of messages that were accepted and not delivered because of us, by receipts; a country follows.
-LATER: Final = "later:"
+UNDELIVERED: Final = "later:"
 # How long a provider must work before its incident is resolved, so that one that flaps is one incident.
 SETTLED_AFTER: Final = timedelta(seconds=15)
 # Orders of its incident that were not notified by then have another problem.
-TOLD_WITHIN: Final = timedelta(minutes=5)
+NOTIFIED_WITHIN: Final = timedelta(minutes=5)
 # A refusal within this time after the resolution reopens the incident.
 SAME_WITHIN: Final = timedelta(minutes=15)
 # For how long a refusal of single messages, or one reported by receipts, counts after the last one: accepted
 # messages do not prove that they are delivered.
-SOME_FORGOTTEN: Final = timedelta(minutes=15)
+FORGET_AFTER: Final = timedelta(minutes=15)
 
 
 class Refusal(Struct, frozen=True):
@@ -55,21 +61,23 @@ class Refusal(Struct, frozen=True):
     @property
     def holds_back(self) -> bool:
         """Whether messages wait because of it; those that are accepted but not delivered are not held back."""
-        return not self.scope.startswith(LATER)
+        return not self.scope.startswith(UNDELIVERED)
 
     @property
     def what(self) -> str:
         """What is refused, or not delivered, in words for people."""
-        to = self.scope.removeprefix(LATER)
+        to = self.scope.removeprefix(UNDELIVERED)
         messages = f"messages to {to}" if to not in ("", SOME) else "some messages" if to else "all messages"
-        return f"{messages}: accepted, but not delivered because of us" if self.scope.startswith(LATER) else messages
+        return (
+            f"{messages}: accepted, but not delivered because of us" if self.scope.startswith(UNDELIVERED) else messages
+        )
 
     @property
     def in_words(self) -> str:
         """One sentence for people."""
         said = f"{self.code}: {self.words}" if self.words else self.code
-        if self.scope.startswith(LATER):
-            where = f" to {to}" if (to := self.scope.removeprefix(LATER)) else ""
+        if self.scope.startswith(UNDELIVERED):
+            where = f" to {to}" if (to := self.scope.removeprefix(UNDELIVERED)) else ""
             return (
                 f"{self.provider} accepts messages{where} but does not deliver them because of us since"
                 f" {self.since:%Y-%m-%d %H:%M} UTC ({said})"
@@ -103,10 +111,10 @@ async def note(tx: Transaction, news: Mapping[Key, Refusal | None], now: datetim
     await upsert(tx, provider_health, refused, changes, ("channel", "provider", "scope"))
     for key, refusal in news.items():
         if refusal is None:
-            await works(tx, key, now)
+            await note_recovered(tx, key, now)
 
 
-async def works(tx: Transaction, key: Key, now: datetime) -> None:
+async def note_recovered(tx: Transaction, key: Key, now: datetime) -> None:
     """Note that the provider accepts our messages again."""
     h = provider_health.c
     is_it = (h.channel == key[0]) & (h.provider == key[1]) & (h.scope == key[2]) & (h.state == "refuses")
@@ -121,13 +129,13 @@ async def is_quiet(tx: Transaction) -> bool:
     return not await refusing(tx)
 
 
-async def keep_incidents(
+async def sync_incidents(
     tx: Transaction, team: Team | None, severity: str, endpoints: Mapping[str, int], now: datetime
 ) -> bool:
     """Open incidents of providers that refuse us, and resolve those of recovered ones; returns whether any changed."""
     h = provider_health.c
-    is_passing = (h.scope == SOME) | h.scope.startswith(LATER, autoescape=True)
-    forgotten = is_passing & (h.state == "refuses") & (h.seen_at < now - SOME_FORGOTTEN)
+    is_passing = (h.scope == SOME) | h.scope.startswith(UNDELIVERED, autoescape=True)
+    forgotten = is_passing & (h.state == "refuses") & (h.seen_at < now - FORGET_AFTER)
     await tx.execute(update(provider_health).where(forgotten).values(state="works", since=now))
     rows = (await tx.execute(select(provider_health))).all()
     refused = {row.provider for row in rows if row.state == "refuses"}
@@ -144,7 +152,7 @@ async def keep_incidents(
     for row in (await tx.execute(select(incidents).where(is_open))).all():
         works_since = max((r.since for r in rows if r.provider == row.provider), default=None)
         if row.provider in worked and works_since is not None and works_since <= now - _settled_after(row):
-            await let_go(tx, row.id)
+            await release_members(tx, row.id)
             announced.append(await step_of(tx, row, "resolved", "resolved", team, now))
     await publish(tx, announced, endpoints, now)
     return bool(announced)
@@ -152,7 +160,7 @@ async def keep_incidents(
 
 def _settled_after(row: Row[Any]) -> timedelta:
     """How long a provider must work before its incident is resolved: longer if its orders wait for messages."""
-    return TOLD_WITHIN if row.orders else SETTLED_AFTER
+    return NOTIFIED_WITHIN if row.orders else SETTLED_AFTER
 
 
 async def _open(tx: Transaction, refusals: list[Refusal], team: Team, severity: str, now: datetime) -> list[Announced]:

@@ -48,7 +48,7 @@ class PlannedExport(Struct, frozen=True):
     schedule: Schedule
 
 
-async def keep_exports(tx: Transaction, planned: Iterable[PlannedExport], now: datetime) -> None:
+async def sync_exports(tx: Transaction, planned: Iterable[PlannedExport], now: datetime) -> None:
     """Create the schedules of exports that packs ask for, change their times, and delete others.
 
     The first export contains the rows added from now on.
@@ -68,7 +68,7 @@ async def keep_exports(tx: Transaction, planned: Iterable[PlannedExport], now: d
     await upsert(tx, schedules, rows, ("at", "timezone", "next_at"))
 
 
-async def go_on(tx: Transaction, schedule_id: UUID, target: dict[str, str], at: datetime | None) -> None:
+async def reschedule_export(tx: Transaction, schedule_id: UUID, target: dict[str, str], at: datetime | None) -> None:
     """Store where an export continues, and when (`at`; None: at its next scheduled time)."""
     values: NewRow = {"sealed_target": seal_json(tx.keyring, target, SCHEDULE_TARGET.of(schedule_id))}
     if at is not None:
@@ -76,7 +76,7 @@ async def go_on(tx: Transaction, schedule_id: UUID, target: dict[str, str], at: 
     await tx.execute(update(schedules).where(schedules.c.id == schedule_id).values(**values))
 
 
-async def keep_digests(tx: Transaction, teams: Iterable[Team], now: datetime) -> None:
+async def sync_digests(tx: Transaction, teams: Iterable[Team], now: datetime) -> None:
     """Create the schedules of daily digests that packs ask for, change their times, and delete others."""
     digests = ((team, schedule_of(team)) for team in teams)
     wanted = {uuid5(_TEAMS, team.name): (team.name, schedule) for team, schedule in digests if schedule}

@@ -14,7 +14,7 @@ from service.ledger.columns import literal_in
 from service.ledger.database.cursors import FAR, FIRST, read_cursor, write_cursor
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
-from service.ledger.escalations.handling import opened, owner_digest, owner_of_incident
+from service.ledger.escalations.handling import open_detail, owner_digest, owner_of_incident
 from service.ledger.escalations.tables import escalations, incidents
 from service.ledger.orders.read_models import Comment, EscalationLine, EscalationShown, IncidentShown, NearBreach
 from service.ledger.orders.records import UNREADABLE, state_of
@@ -190,7 +190,7 @@ async def sees_incident(tx: Transaction, incident_id: UUID, *, scope: Scope) -> 
     return (await tx.execute(query)).first() is not None
 
 
-async def home_of(tx: Transaction, escalation_id: UUID, *, scope: Scope) -> list[tuple[UUID, str, str]]:
+async def orders_of_escalation(tx: Transaction, escalation_id: UUID, *, scope: Scope) -> list[tuple[UUID, str, str]]:
     """(escalation, workflow, order id) of an escalation, or of each open member of an incident."""
     meant = escalations.c.id == escalation_id
     if scope.has_incidents:
@@ -202,7 +202,7 @@ async def home_of(tx: Transaction, escalation_id: UUID, *, scope: Scope) -> list
 
 def escalation_view(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> EscalationShown:
     """One escalation, as shown to this caller."""
-    said = opened(keyring, row)
+    said = open_detail(keyring, row)
     until = row.changed_at if row.state == "resolved" else now
     return EscalationShown(
         id=str(row.id),

@@ -23,7 +23,7 @@ from service.ledger.database.listed import listed
 from service.ledger.database.sets import NewRow, Rows, insert_rows, upsert
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations import incidents, outages
-from service.ledger.escalations.handling import owner_digest, told_of
+from service.ledger.escalations.handling import detail_of, owner_digest
 from service.ledger.escalations.incidents import Announced, Change
 from service.ledger.escalations.tables import ESCALATION_DETAIL, escalation_stream, escalations
 from service.ledger.messages import outbox
@@ -133,7 +133,7 @@ async def _incident_of(tx: Transaction, kind: tuple[str, str], fresh: Sequence[C
     if await _opened_since(tx, *kind, since) + len(fresh) <= team.incident_over:
         return None
     opened = await incidents.open_new(tx, first.order, first.step.escalation, team, now)
-    await incidents.take_in(tx, opened, *kind, since)
+    await incidents.add_members(tx, opened, *kind, since)
     return opened
 
 
@@ -249,10 +249,10 @@ def _row(keyring: Keyring, change: Change, incident: UUID | None) -> NewRow:
         "incident_id": incident,
         "owner_digest": owner_digest(keyring, e.owner) if e.owner else None,
         "acknowledged_at": e.acknowledged,
-        "sealed_detail": seal_json(keyring, told_of(e), ESCALATION_DETAIL.of(e.id)),
+        "sealed_detail": seal_json(keyring, detail_of(e), ESCALATION_DETAIL.of(e.id)),
     }
 
 
-async def forget_stream(tx: Transaction, now: datetime, kept: timedelta = timedelta(days=7)) -> None:
+async def delete_old_stream_lines(tx: Transaction, now: datetime, kept: timedelta = timedelta(days=7)) -> None:
     """Delete lines of the stream that no page can still be waiting for."""
     await tx.execute(escalation_stream.delete().where(escalation_stream.c.at < now - kept))

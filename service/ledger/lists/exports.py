@@ -28,7 +28,7 @@ LINK_LIFE: Final = timedelta(days=14)
 ORDERS_AT_ONCE: Final = 100
 
 
-class Wanted(Struct, frozen=True):
+class RowsExport(Struct, frozen=True):
     """Rows of an order's list added in a period. `key` identifies this export, so that its mail is sent once."""
 
     order: Order
@@ -40,7 +40,7 @@ class Wanted(Struct, frozen=True):
     key: str
 
 
-async def orders_grown(
+async def orders_with_new_rows(
     tx: Transaction, workflow: str, name: str, since: datetime, before: datetime, after: UUID | None
 ) -> Sequence[UUID]:
     """Orders of a workflow with rows added to the list in this period, after the id `after`, by id, some at a time."""
@@ -60,7 +60,7 @@ async def reachable(tx: Transaction, workflow: Workflow, order: Order, audience:
 
 
 async def mails(
-    tx: Transaction, wanted: Wanted, to: Collection[str], public_url: str, now: datetime
+    tx: Transaction, wanted: RowsExport, to: Collection[str], public_url: str, now: datetime
 ) -> list[OutboxMessage]:
     """A mail to each of these addresses; none if there are no rows."""
     count, table = await _table(tx, wanted)
@@ -86,7 +86,7 @@ async def mails(
     ]
 
 
-async def _table(tx: Transaction, wanted: Wanted) -> tuple[int, str]:
+async def _table(tx: Transaction, wanted: RowsExport) -> tuple[int, str]:
     """The number of rows, counted up to what can be attached, and the table if it is to be attached."""
     writer, count, last = CsvWriter(wanted.spec), 0, None
     while count <= MOST_ATTACHED:

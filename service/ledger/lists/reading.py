@@ -65,7 +65,7 @@ async def page(
     return [_opened(tx.keyring, row) for row in await tx.execute(query.order_by(list_rows.c.id).limit(limit))]
 
 
-async def every(
+async def all_rows(
     ledger: Ledger, order_id: UUID, name: str, since: datetime | None = None, before: datetime | None = None
 ) -> AsyncIterator[list[StoredRow]]:
     """All rows, some at a time, without holding a connection while the caller writes them out."""
@@ -88,7 +88,7 @@ async def count(tx: Transaction, order_id: UUID, name: str) -> int:
     return int((await tx.execute(query)).scalar_one())
 
 
-async def stored_of(tx: Transaction, order_id: UUID, name: str, batch_id: UUID) -> int:
+async def count_stored(tx: Transaction, order_id: UUID, name: str, batch_id: UUID) -> int:
     """The number of rows of a batch that are stored so far."""
     theirs = list_rows.c.order_id == order_id, list_rows.c.list == name, list_rows.c.batch_id == batch_id
     return int((await tx.execute(select(func.count()).select_from(list_rows).where(*theirs))).scalar_one())

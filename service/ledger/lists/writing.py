@@ -146,7 +146,7 @@ async def batch(tx: Transaction, batch_id: UUID) -> StoredBatch | None:
     return _stored(row) if row else None
 
 
-async def there(tx: Transaction, digests: Sequence[bytes], but: UUID | None = None) -> set[bytes]:
+async def existing_values(tx: Transaction, digests: Sequence[bytes], but: UUID | None = None) -> set[bytes]:
     """The unique values of these that a list has already, in another row than `but`."""
     found: set[bytes] = set()
     for first in range(0, len(digests), KEYS_AT_ONCE):
@@ -192,7 +192,7 @@ async def clashes(tx: Transaction, stored: StoredBatch) -> bool:
     return (await tx.execute(_taken(_first(theirs, "theirs")).limit(1))).first() is not None
 
 
-async def take(tx: Transaction, batch_ids: Sequence[UUID], now: datetime) -> None:
+async def add_to_list(tx: Transaction, batch_ids: Sequence[UUID], now: datetime) -> None:
     """Add these batches to their lists, at once, so that the next decision of this transaction sees their rows."""
     if batch_ids:
         await tx.execute(update(list_batches).where(list_batches.c.id.in_(padded(batch_ids))).values(taken_at=now))
@@ -224,7 +224,7 @@ async def drop(tx: Transaction, stored: StoredBatch) -> None:
     await tx.execute(delete(list_batches).where(list_batches.c.id == stored.id))
 
 
-async def drop_forgotten(tx: Transaction, before: datetime, limit: int = 10) -> int:
+async def delete_abandoned(tx: Transaction, before: datetime, limit: int = 10) -> int:
     """Delete batches stored before `before` that no event has added; returns how many."""
     waiting = list_batches.c.taken_at.is_(None), list_batches.c.stored_at < before
     rows = (await tx.execute(select(list_batches).where(*waiting).limit(limit))).all()
@@ -237,7 +237,7 @@ def _mapping_key(keyring: Keyring, whose: Sequence[str], header: Sequence[str]) 
     return keyring.digest("list mapping", *whose, *header)
 
 
-async def remember(
+async def remember_mapping(
     tx: Transaction, whose: Sequence[str], header: Sequence[str], mapping: Mapping[str, str], now: datetime
 ) -> None:
     """Remember a mapping for files with this header. `whose`: the workflow, the list, and whose files they are."""
@@ -246,7 +246,7 @@ async def remember(
     await upsert(tx, list_mappings, [row], ("at", "sealed_mapping"), ("key",))
 
 
-async def remembered(tx: Transaction, whose: Sequence[str], header: Sequence[str]) -> dict[str, str]:
+async def remembered_mapping(tx: Transaction, whose: Sequence[str], header: Sequence[str]) -> dict[str, str]:
     """The remembered mapping for files with this header; empty if there is none."""
     key = _mapping_key(tx.keyring, whose, header)
     row = (await tx.execute(select(list_mappings).where(list_mappings.c.key == key))).one_or_none()

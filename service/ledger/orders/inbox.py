@@ -64,7 +64,7 @@ async def outcomes(tx: Transaction, keys: Iterable[bytes]) -> dict[bytes, InboxE
     return {row.key: InboxEntry(row.outcome, "", row.attempts, row.content) for row in rows}
 
 
-async def take_first(tx: Transaction, key: bytes, now: datetime) -> bool:
+async def record_first(tx: Transaction, key: bytes, now: datetime) -> bool:
     """Record the event's key; returns whether it is new. A second writer waits for the first one's commit."""
     row = {"key": key, "received_at": now, "outcome": "accepted"}
     done = await tx.execute(dialect_insert(tx)(inbox).values(row).on_conflict_do_nothing())
@@ -104,6 +104,6 @@ async def count_attempts(tx: Transaction, keys: Iterable[bytes], now: datetime) 
     return {row.key: row.attempts for row in await tx.execute(statement)}
 
 
-async def forget(tx: Transaction, before: datetime) -> None:
+async def delete_before(tx: Transaction, before: datetime) -> None:
     """Delete events that are too old to be delivered again."""
     await tx.execute(inbox.delete().where(inbox.c.received_at < before))

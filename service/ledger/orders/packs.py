@@ -10,7 +10,9 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.orders.tables import packs
 
 
-async def keep(tx: Transaction, bundles: Mapping[tuple[str, str], bytes], checked_by: str, now: datetime) -> None:
+async def store_packs(
+    tx: Transaction, bundles: Mapping[tuple[str, str], bytes], checked_by: str, now: datetime
+) -> None:
     """Store these (workflow, version), and the version of the rules that checked them last."""
     rows = [
         {"workflow": w, "version": v, "at": now, "files": files, "checked_by": checked_by}

@@ -17,7 +17,9 @@ KEYS_AT_ONCE: Final = 512
 _MET: Final = select(order_partitions).where(listed(order_partitions.c.key, "keys"))
 
 
-async def met(tx: Transaction, here: Mapping[OrderRef, int], partitions: int, now: datetime) -> dict[OrderRef, int]:
+async def record_partitions(
+    tx: Transaction, here: Mapping[OrderRef, int], partitions: int, now: datetime
+) -> dict[OrderRef, int]:
     """Store the partition, of `partitions`, of these orders; returns those known from another one, with that one.
 
     Rows from a time with another number of partitions do not count.
@@ -42,6 +44,6 @@ async def met(tx: Transaction, here: Mapping[OrderRef, int], partitions: int, no
     return elsewhere
 
 
-async def forget(tx: Transaction, before: datetime) -> None:
+async def delete_before(tx: Transaction, before: datetime) -> None:
     """Delete orders last seen before then."""
     await tx.execute(delete(order_partitions).where(order_partitions.c.seen_at < before))

@@ -29,7 +29,7 @@ from service.ledger.orders.tables import (
 _IDS: Final[Any] = bindparam("ids", expanding=True)
 
 
-class News(Struct, frozen=True, omit_defaults=True):
+class RecordedChange(Struct, frozen=True, omit_defaults=True):
     """A state change of a message. `n`: the order's timeline length when the order was informed; 0: it was not."""
 
     state: str
@@ -48,7 +48,7 @@ class RecordedCause(Struct, frozen=True):
     cause: Cause
 
 
-class Moved(Struct, frozen=True):
+class PackChange(Struct, frozen=True):
     """The order changed to another version of its pack, at line `n` of the timeline."""
 
     n: int
@@ -65,12 +65,12 @@ class Past(Struct, frozen=True):
     version: str
     lines: int
     causes: tuple[RecordedCause, ...] = ()
-    messages: dict[UUID, tuple[News, ...]] = {}
-    moved: tuple[Moved, ...] = ()
+    messages: dict[UUID, tuple[RecordedChange, ...]] = {}
+    moved: tuple[PackChange, ...] = ()
     left_out: str = ""
 
 
-_news: Final = msgspec.json.Decoder(News)
+_news: Final = msgspec.json.Decoder(RecordedChange)
 _OF_ORDERS: Final = select(orders.c.id, orders.c.workflow, orders.c.order_id, orders.c.version).where(
     orders.c.id.in_(_IDS)
 )
@@ -156,6 +156,6 @@ def _cause(tx: Transaction, row: Any) -> RecordedCause:
     return RecordedCause(row.timeline_n, decoded_cause(row.kind, plain))
 
 
-def _moved(tx: Transaction, row: Any) -> Moved:
+def _moved(tx: Transaction, row: Any) -> PackChange:
     detail = unseal_json(tx.keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.order_id, row.n))
-    return Moved(row.n, str(detail.get("was", "")), str(detail.get("to", "")))
+    return PackChange(row.n, str(detail.get("was", "")), str(detail.get("to", "")))

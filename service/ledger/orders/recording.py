@@ -49,6 +49,6 @@ async def erase(tx: Transaction, order_id: UUID) -> int:
     return int(events.rowcount) + int(others.rowcount)
 
 
-async def forget(tx: Transaction, before: datetime) -> None:
+async def delete_before(tx: Transaction, before: datetime) -> None:
     """Delete causes older than the stored events, as they could not be replayed without those."""
     await tx.execute(delete(causes).where(causes.c.at < before))

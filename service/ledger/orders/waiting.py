@@ -58,7 +58,7 @@ def row_of(keyring: Keyring, key: bytes, order: bytes, whole: bytes, plain: byte
     }
 
 
-def keep(writes: Writes, rows: Rows) -> None:
+def store_waiting(writes: Writes, rows: Rows) -> None:
     """Have these events stored as waiting."""
     writes.insert(waiting_events, rows)
 
@@ -75,7 +75,7 @@ async def first_of(tx: Transaction, orders: Iterable[bytes]) -> dict[bytes, byte
     return {order: _waiting(tx, row).plain for order, row in first.items()}
 
 
-async def look_now(tx: Transaction, wholes: Iterable[bytes], now: datetime) -> int:
+async def retry_now(tx: Transaction, wholes: Iterable[bytes], now: datetime) -> int:
     """These wholes exist now: have the events that wait for them tried at once; returns how many."""
     wanted = padded(sorted(set(wholes)))
     if not wanted:
@@ -88,7 +88,7 @@ async def look_now(tx: Transaction, wholes: Iterable[bytes], now: datetime) -> i
     return len(ids)
 
 
-async def next_look(tx: Transaction) -> datetime | None:
+async def next_retry(tx: Transaction) -> datetime | None:
     """When waiting events are to be tried next; None if there are none."""
     query = select(waiting_events.c.look_at).order_by(waiting_events.c.look_at).limit(1)
     moment: datetime | None = (await tx.execute(query)).scalar_one_or_none()
@@ -115,7 +115,7 @@ def _waiting(tx: Transaction, row: Any) -> WaitingEvent:
     return WaitingEvent(row.id, row.key, row.order_digest, row.whole_digest, row.until_at, row.looks, plain)
 
 
-async def opened_of(tx: Transaction, order: bytes) -> list[WaitingEvent]:
+async def readable_of(tx: Transaction, order: bytes) -> list[WaitingEvent]:
     """The readable waiting events of an order, locked; unreadable ones wait until their key is set."""
     query = select(waiting_events).where(waiting_events.c.order_digest == order).order_by(waiting_events.c.id)
     found = []
@@ -125,7 +125,7 @@ async def opened_of(tx: Transaction, order: bytes) -> list[WaitingEvent]:
     return found
 
 
-async def put_off(tx: Transaction, order: bytes, now: datetime) -> None:
+async def postpone(tx: Transaction, order: bytes, now: datetime) -> None:
     """Postpone an order's events that cannot be decided now, so that they block no others."""
     query = update(waiting_events).where(waiting_events.c.order_digest == order)
     await tx.execute(query.values(look_at=now + LONGEST_BETWEEN_LOOKS))
@@ -137,7 +137,7 @@ async def drop(tx: Transaction, ids: Iterable[UUID]) -> None:
         await tx.execute(delete(waiting_events).where(waiting_events.c.id.in_(wanted)))
 
 
-async def look_later(tx: Transaction, order: bytes, waits: Sequence[WaitingEvent], now: datetime) -> None:
+async def retry_later(tx: Transaction, order: bytes, waits: Sequence[WaitingEvent], now: datetime) -> None:
     """The whole is still unknown: try again after an increasing delay, and when the time is over."""
     looks = max(w.looks for w in waits) + 1
     again = now + min(FIRST_LOOK * 2 ** min(looks, _MOST_DOUBLINGS), LONGEST_BETWEEN_LOOKS)
@@ -146,7 +146,7 @@ async def look_later(tx: Transaction, order: bytes, waits: Sequence[WaitingEvent
     await tx.execute(query.values(look_at=max(min(again, until), now + FIRST_LOOK), looks=looks))
 
 
-async def opened(tx: Transaction) -> list[bytes]:
+async def all_readable(tx: Transaction) -> list[bytes]:
     """All readable waiting events, as received."""
     found = []
     for row in await tx.execute(select(waiting_events)):
@@ -155,7 +155,7 @@ async def opened(tx: Transaction) -> list[bytes]:
     return found
 
 
-async def forget(tx: Transaction, names: Callable[[bytes], bool]) -> int:
+async def delete_naming(tx: Transaction, names: Callable[[bytes], bool]) -> int:
     """Delete waiting events that name this person; returns how many. Unreadable events cannot be searched."""
     gone = []
     for row in (await tx.execute(select(waiting_events))).all():

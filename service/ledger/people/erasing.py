@@ -22,7 +22,7 @@ from service.ledger.attachments.storing import erase_files
 from service.ledger.database.engine import padded
 from service.ledger.database.sets import NewRow
 from service.ledger.database.transaction import Transaction
-from service.ledger.escalations.handling import opened, without_words
+from service.ledger.escalations.handling import open_detail, without_personal_data
 from service.ledger.escalations.tables import ESCALATION_DETAIL, escalations
 from service.ledger.lists.erasing import erase_rows_of_order
 from service.ledger.messages.tables import MESSAGE_RECIPIENT, MESSAGE_WORDS, NOTICE_SNAPSHOT, messages, notices
@@ -223,7 +223,7 @@ async def _blank_escalations(tx: Transaction, order_id: UUID) -> int:
     query = select(escalations.c.id, escalations.c.sealed_detail).where(escalations.c.order_id == order_id)
     changes = []
     for row in (await tx.execute(query)).all():
-        kept = without_words(opened(tx.keyring, row))
+        kept = without_personal_data(open_detail(tx.keyring, row))
         changes.append({"k": row.id, "sealed": seal_json(tx.keyring, kept, ESCALATION_DETAIL.of(row.id))})
     await _set_sealed(tx, escalations, escalations.c.sealed_detail.key, changes)
     return len(changes)

@@ -46,7 +46,7 @@ async def scrub_elsewhere(
     done["rows of lists"] = await erase_rows_of_person(tx, traces.addresses)
     done["words without an order"] = await drop_unmatched(tx, traces.addresses)
     done["preferences"] = await preferences.forget(tx, traces.addresses)
-    done["names in drafts of words"] = await drafts.forget_names(tx, lambda name: _is_called(name, traces))
+    done["names in drafts of words"] = await drafts.erase_names_in_drafts(tx, lambda name: _is_called(name, traces))
     await erase_responses(tx)
     done["names in the audit log"] = await erase_names(tx, sorted(traces.addresses))
     return done

@@ -17,7 +17,7 @@ from service.domain.persons import Person
 from service.domain.scopes import EVERYTHING
 from service.domain.workflow import Workflow
 from service.ledger.attachments.storing import StoredFile, files_of_orders
-from service.ledger.conversations.reading import said_by
+from service.ledger.conversations.reading import messages_from
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.schedules import listed
@@ -29,7 +29,7 @@ from service.ledger.orders.read_models import MessageShown
 from service.ledger.orders.records import message_of
 from service.ledger.orders.views import message_view
 from service.ledger.people.erasing import sent_to_of
-from service.ledger.people.recorded_of_person import PersonSaid, events_of, said_of
+from service.ledger.people.recorded_of_person import PersonEvent, data_in_events, events_of
 from service.pacing import breathe
 
 AT_ONCE: Final = 50
@@ -144,7 +144,7 @@ class PersonData(Struct):
     names: list[str]
     orders: list[PersonOrder]
     messages: list[PersonMessage]
-    events: list[PersonSaid]
+    events: list[PersonEvent]
     words: list[PersonWords]
     rows: list[PersonRow]
     files: list[PersonFile]
@@ -155,7 +155,7 @@ class PersonData(Struct):
     kept_for: str
 
 
-class Beside(Struct, frozen=True):
+class SealedRows(Struct, frozen=True):
     """Further rows of an order, sealed."""
 
     messages: list[Any]
@@ -163,7 +163,7 @@ class Beside(Struct, frozen=True):
     files: list[StoredFile]
 
 
-class Gathered:
+class PersonDataBuilder:
     """Collects a person's data, order by order."""
 
     def __init__(self, known_as: Sequence[str]) -> None:
@@ -172,7 +172,7 @@ class Gathered:
         self.orders: list[PersonOrder] = []
         self.messages: list[PersonMessage] = []
         self.preferences: list[Preferences] = []
-        self.events: list[PersonSaid] = []
+        self.events: list[PersonEvent] = []
         self.files: list[PersonFile] = []
 
     async def add(self, tx: Transaction, names: Sequence[OrderRef], workflows: Mapping[str, Workflow]) -> None:
@@ -187,10 +187,10 @@ class Gathered:
             events, files = await events_of(tx, ids), await files_of_orders(tx, ids)
             for o in some:
                 await breathe()
-                beside = Beside(rows.get(o.id, []), events.get(o.id, []), [f for of, f in files if of == o.id])
+                beside = SealedRows(rows.get(o.id, []), events.get(o.id, []), [f for of, f in files if of == o.id])
                 self._add(tx, o, workflows[o.workflow], beside)
 
-    def _add(self, tx: Transaction, found: Order, workflow: Workflow, beside: Beside) -> None:
+    def _add(self, tx: Transaction, found: Order, workflow: Workflow, beside: SealedRows) -> None:
         order, rows = canonical_order(found, workflow.region), beside.messages
         sent_to = {row.id: sent_to_of(message_of(tx.keyring, row), workflow.region) for row in rows}
         traces = traces_of(order, list(sent_to.values()), self._known_as)
@@ -198,7 +198,7 @@ class Gathered:
         self.traces = self.traces.united(traces)
         self.orders.append(_order(order, workflow, traces))
         self.preferences += _preferences(order, traces)
-        self.events += said_of(tx.keyring, beside.events, order, workflow, traces)
+        self.events += data_in_events(tx.keyring, beside.events, order, workflow, traces)
         self.files += [
             PersonFile(order.workflow, order.reference, f.name, f.type, f.size, f.stored)
             for f in beside.files
@@ -273,7 +273,7 @@ async def _rows(tx: Transaction, addresses: Sequence[str]) -> list[PersonRow]:
     ]
 
 
-async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
+async def finish(tx: Transaction, found: PersonDataBuilder, kept_for: str) -> PersonData:
     """Complete with the person's data outside of orders."""
     addresses = sorted(found.traces.addresses)
     opted = await suppressed(tx, addresses)
@@ -284,7 +284,7 @@ async def finish(tx: Transaction, found: Gathered, kept_for: str) -> PersonData:
         names=sorted(found.traces.names),
         orders=found.orders,
         messages=found.messages,
-        words=[PersonWords(s.at, s.channel, s.text, s.reply) for s in await said_by(tx, addresses)],
+        words=[PersonWords(s.at, s.channel, s.text, s.reply) for s in await messages_from(tx, addresses)],
         rows=await _rows(tx, addresses),
         files=found.files,
         events=found.events,

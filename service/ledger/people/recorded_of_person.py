@@ -22,7 +22,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.orders.tables import INBOX_EVENT, inbox
 
 
-class PersonSaid(Struct):
+class PersonEvent(Struct):
     """A person's data in one event. `roles`: their parts in the order, with their addresses."""
 
     workflow: str
@@ -45,20 +45,20 @@ async def events_of(tx: Transaction, ids: Sequence[UUID]) -> dict[UUID, list[Any
     return found
 
 
-def said_of(
+def data_in_events(
     keyring: Keyring, rows: Iterable[Any], order: Order, workflow: Workflow, traces: Traces
-) -> list[PersonSaid]:
+) -> list[PersonEvent]:
     """The person's data in these events of the order."""
     personal = {n for n, a in workflow.attributes.items() if a.personal}
     found = []
     for row in rows:
         cause = decoded_event(keyring.unseal(row.sealed_event, INBOX_EVENT.of(row.key)), order.reference)
-        if said := said_in(cause.event, personal, traces):
+        if said := data_in_event(cause.event, personal, traces):
             found.append(said)
     return found
 
 
-def said_in(event: Event, personal: Set[str], traces: Traces) -> PersonSaid | None:
+def data_in_event(event: Event, personal: Set[str], traces: Traces) -> PersonEvent | None:
     """The person's data in one event; None if there is none. `personal`: the names of personal attributes."""
     data = event.data
     attributes = data.attributes if data.attributes is not UNSET else {}
@@ -67,7 +67,7 @@ def said_in(event: Event, personal: Set[str], traces: Traces) -> PersonSaid | No
     roles = list(_roles(data, traces))
     if not (roles or told or note):
         return None
-    return PersonSaid(data.workflow, event.reference, event.time, event.type, roles, told, note)
+    return PersonEvent(data.workflow, event.reference, event.time, event.type, roles, told, note)
 
 
 def _roles(data: EventData, traces: Traces) -> Iterator[JsonObject]:

@@ -15,7 +15,7 @@ from service.ledger.database.tables import meta
 from service.ledger.database.transaction import Transaction
 from service.ledger.sealing.state import KeyState, write_state
 
-SAID_EVERY_S: Final = 5.0
+ANNOUNCE_EVERY_S: Final = 5.0
 # The longest time that a statement may take, and a reconnection after it.
 FORGOTTEN_AFTER: Final = timedelta(seconds=60)
 _PREFIX: Final = "process:"
@@ -41,13 +41,13 @@ class Process(Struct, frozen=True):
         return self.writes == state.fingerprint and self.writes_bound
 
 
-async def say(tx: Transaction, name: str, now: datetime, *, reseals: bool) -> None:
+async def announce_process(tx: Transaction, name: str, now: datetime, *, reseals: bool) -> None:
     """Announce that this process is running, with these keys."""
     process = Process(name, now, tx.keyring.fingerprints, tx.keyring.fingerprint, tx.keyring.writes_bound, reseals)
     await write_state(tx, {_PREFIX + name: msgspec.json.encode(process).decode()})
 
 
-async def unsay(tx: Transaction, name: str) -> None:
+async def withdraw(tx: Transaction, name: str) -> None:
     """Withdraw this process's announcement."""
     await tx.execute(delete(meta).where(meta.c.key == _PREFIX + name))
 
@@ -59,7 +59,7 @@ async def running(tx: Transaction, now: datetime) -> Sequence[Process]:
     return [p for p in found if p.seen > now - FORGOTTEN_AFTER]
 
 
-async def forget_gone(tx: Transaction, now: datetime) -> None:
+async def delete_gone(tx: Transaction, now: datetime) -> None:
     """Delete the rows of processes that ended without withdrawing."""
     query = select(meta.c.key, meta.c.value).where(meta.c.key.startswith(_PREFIX))
     gone = [

@@ -66,7 +66,7 @@ async def settle_keys(
     return _use(tx.keyring, known)
 
 
-async def look(
+async def apply_state(
     tx: Transaction,
 ) -> KeyState:
     """Apply the ledger's present key state; raises WrongKey."""
@@ -86,7 +86,7 @@ async def begin_bound(
     known = await _locked(tx)
     if known[FORM] == UNBOUND:
         await write_state(tx, {FORM: MIXED})
-    return await look(tx)
+    return await apply_state(tx)
 
 
 async def begin_key(
@@ -103,7 +103,7 @@ async def begin_key(
         refuses_unbound=tx.keyring.refuses_unbound,
     )
     await write_state(tx, {FINGERPRINT: tx.keyring.newest, ROOT: sealed_root(tx.keyring), UNDER: " ".join(under)})
-    return await look(tx)
+    return await apply_state(tx)
 
 
 async def settle(tx: Transaction, state: KeyState) -> KeyState:
@@ -111,7 +111,7 @@ async def settle(tx: Transaction, state: KeyState) -> KeyState:
     known = await _locked(tx)
     if (known[FINGERPRINT], known[FORM]) == (state.fingerprint, state.form) and known[UNDER].split() == [*state.under]:
         await write_state(tx, {FORM: BOUND, UNDER: state.fingerprint})
-    return await look(tx)
+    return await apply_state(tx)
 
 
 def sealed_root(keyring: Keyring) -> str:

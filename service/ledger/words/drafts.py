@@ -121,7 +121,7 @@ async def change(tx: Transaction, draft: TextDraft) -> None:
     await tx.execute(update(word_drafts).where(word_drafts.c.id == draft.id).values(row))
 
 
-async def forget_names(tx: Transaction, is_theirs: Callable[[str], bool]) -> int:
+async def erase_names_in_drafts(tx: Transaction, is_theirs: Callable[[str], bool]) -> int:
     """Erase authors, approvers and publishers for whose name `is_theirs` is true; returns the number of drafts."""
     changed = 0
     for found in _readable(tx, (await tx.execute(select(word_drafts).order_by(word_drafts.c.id))).all()):

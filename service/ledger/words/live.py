@@ -40,7 +40,7 @@ async def put_live(
     await upsert(tx, live_words, rows, changes, keys=("workflow", "file"))
 
 
-async def overtake(tx: Transaction, texts: Sequence[LiveText], now: datetime) -> None:
+async def mark_superseded(tx: Transaction, texts: Sequence[LiveText], now: datetime) -> None:
     """Note that the folder's text has changed since these were published."""
     these = or_(*(and_(live_words.c.workflow == t.workflow, live_words.c.file == t.file) for t in texts))
     await tx.execute(update(live_words).where(these, live_words.c.overtaken_at.is_(None)).values(overtaken_at=now))

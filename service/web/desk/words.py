@@ -11,7 +11,7 @@ from msgspec import Struct
 
 from service.channels import registry
 from service.editing.changing import Written, mark_of
-from service.foresight.said import notice_rule
+from service.foresight.describing import notice_rule
 from service.ledger.words import drafts
 from service.ledger.words.drafts import OPEN, WantedDrafts
 from service.web.audited import name_of, noted
