@@ -18,8 +18,8 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.escalations.tables import escalations
 from service.ledger.orders.performance_models import (
     AssigneePerformance,
-    KeptCounts,
     PerformanceMetrics,
+    PromiseOutcomes,
     PromisePerformance,
     TeamPerformance,
 )
@@ -49,9 +49,9 @@ async def performance(
     )
 
 
-def kept_of(kept: int, broken: int) -> KeptCounts:
+def kept_of(kept: int, broken: int) -> PromiseOutcomes:
     """Numbers of promises kept and broken, with the share kept in percent."""
-    return KeptCounts(kept, broken, 100 * kept / (kept + broken) if kept + broken else None)
+    return PromiseOutcomes(kept, broken, 100 * kept / (kept + broken) if kept + broken else None)
 
 
 async def _promises(

@@ -65,7 +65,7 @@ class PromiseWeek(Struct, frozen=True):
     share: float
 
 
-class KeptCounts(Struct, frozen=True):
+class PromiseOutcomes(Struct, frozen=True):
     """Promises kept and broken. `share`: percent kept; null without promises."""
 
     kept: int
@@ -79,8 +79,8 @@ class PromisePerformance(Struct, frozen=True):
     clock: str
     notice: str
     team: str
-    now: KeptCounts
-    before: KeptCounts
+    now: PromiseOutcomes
+    before: PromiseOutcomes
     change: float | None
 
 

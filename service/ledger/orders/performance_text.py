@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Final
 
 from service.domain.workflow import Workflow
-from service.ledger.orders.performance_models import KeptCounts, PerformanceMetrics
+from service.ledger.orders.performance_models import PerformanceMetrics, PromiseOutcomes
 from service.lists.tabular import plain
 
 WORST: Final = 10
@@ -46,7 +46,7 @@ def _lines(m: PerformanceMetrics, workflow: Workflow) -> Iterator[str]:
         yield f"  {took} {workflow.teams[t.team].title if t.team in workflow.teams else t.team}: {t.opened} called"
 
 
-def _share(kept: KeptCounts) -> str:
+def _share(kept: PromiseOutcomes) -> str:
     return "none" if kept.share is None else f"{kept.share:.1f} %"
 
 
