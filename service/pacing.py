@@ -72,9 +72,11 @@ class _Slices:
         self.turns = turns
         self.began = 0.0
 
-    async def breathe(self) -> None:
-        if perf_counter() - self.began < SLICE_S:
-            return
+    @property
+    def is_over(self) -> bool:
+        return perf_counter() - self.began >= SLICE_S
+
+    async def next(self) -> None:
         await (self.turns.one() if self.turns else asyncio.sleep(0))
         self.began = perf_counter()
 
@@ -86,7 +88,9 @@ _slices: Final[ContextVar[_Slices | None]] = ContextVar("slices", default=None)
 
 def _turns_here() -> _Turns:
     loop = asyncio.get_running_loop()
-    return _turns.setdefault(loop, _Turns(loop))
+    if (found := _turns.get(loop)) is None:
+        found = _turns[loop] = _Turns(loop)
+    return found
 
 
 def give_way() -> None:
@@ -152,5 +156,5 @@ async def aside(work: Callable[[], T]) -> T:
 
 async def breathe() -> None:
     """Call often in long work: other tasks run when this slice is over. Does nothing in a task that does not yield."""
-    if (mine := _slices.get()) is not None:
-        await mine.breathe()
+    if (mine := _slices.get()) is not None and mine.is_over:
+        await mine.next()

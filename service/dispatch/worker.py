@@ -226,10 +226,10 @@ class Worker:
             except Exception as error:
                 log.error("message.send_failed", message_id=str(c.message.id), error=type(error).__name__)
                 answer = NoAnswer("", f"unexpected: {type(error).__name__}")
-            code = str(getattr(answer, "code", ""))
-            tracing.ended(span, type(answer).__name__.lower(), code, failed=not isinstance(answer, Accepted))
+            kind = type(answer).__name__.lower()
+            tracing.ended(span, kind, str(getattr(answer, "code", "")), failed=not isinstance(answer, Accepted))
         failpoint("dispatch.after_send")
-        metrics.sends.labels(self._route.channel, f"answer_{type(answer).__name__.lower()}").inc()
+        metrics.sends.labels(self._route.channel, f"answer_{kind}").inc()
         n = c.message
         concerns = not isinstance(answer, Accepted) or self._has_promise(c)
         self._outcomes.put(Outcome(n.id, n.order_id, answer, c.fencing_token, sender, concerns))

@@ -25,7 +25,7 @@ from service.workflows.bytecode import CompiledTemplates
 from service.workflows.filters import FILTERS
 from service.workflows.line_ends import keep_line_ends
 
-_BLANKS = re.compile(r"[ \t]+")
+_BLANKS = re.compile(r"[ \t]{2,}|\t")
 _EMPTY_LINES = re.compile(r"\n{3,}")
 LAYOUTS = "_layouts"
 BRANDS = "brands"

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from aiohttp import ServerDisconnectedError
 from pydantic import SecretStr
 
 from service.channels.http_client import HttpClient
@@ -98,6 +99,7 @@ async def firebase(url: str, folder: Path) -> SendResult:
 
 
 NO_20003 = json.dumps({"code": 20003, "message": "Authenticate", "status": 401})
+YES = '{"sid":"SM1","status":"queued","error_code":null}'
 FAILED = {"sid": "SM1", "status": "failed", "error_message": "x"}
 
 TWILIO = [
@@ -127,7 +129,11 @@ TWILIO = [
     ("a no under a yes", http(200, NO_20003), "close", Refused),
     ("failed at once", http(201, json.dumps(FAILED | {"error_code": 30007})), "close", Permanent),
     ("opted out at once", http(201, json.dumps(FAILED | {"error_code": 21610})), "close", Permanent),
-    ("yes", http(201, '{"sid":"SM1","status":"queued","error_code":null}'), "close", Accepted),
+    ("yes", http(201, YES), "close", Accepted),
+    ("hints before it", b"HTTP/1.1 103 Early Hints\r\nLink: </x>\r\n\r\n" + http(201, YES), "close", Accepted),
+    ("in chunks", b"HTTP/1.1 201 X\r\nTransfer-Encoding: chunked\r\n\r\n%x\r\n%b\r\n0\r\n\r\n" % (len(YES), YES.encode()),
+     "close", Accepted),
+    ("until it closes", b"HTTP/1.1 201 X\r\n\r\n" + YES.encode(), "close", Accepted),
     # No HTTP at all.
     ("garbage", b"\x16\x03\x01\x00garbage\r\n\r\n", "close", NoAnswer),
     ("another protocol", b"220 mx.example ESMTP\r\n", "close", NoAnswer),
@@ -157,6 +163,43 @@ async def test_no_cookie_is_kept_and_nothing_packed_is_asked_for(odd: tuple[Odd,
     for head in server.heads:
         assert "cookie" not in head
         assert "accept-encoding: identity\r\n" in head
+
+
+async def test_a_connection_is_kept_and_only_a_question_is_asked_again_where_it_was_closed() -> None:
+    """Each connection answers once, and is closed by the next request on it."""
+    asked_on: list[int] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        place = len(asked_on)
+        asked_on.append(0)
+        with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+            for answer in (http(200, "{}"), b""):
+                await reader.readuntil(b"\r\n\r\n")
+                asked_on[place] += 1
+                writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    client = HttpClient(1, 5.0)
+    for _ in range(2):
+        assert (await client.request("GET", url, None, {})).status == 200
+    assert asked_on == [2, 1]
+    with pytest.raises(ServerDisconnectedError):
+        await client.request("POST", url, b"To=1", {})
+    assert asked_on == [2, 2]
+    await client.close()
+    server.close()
+
+
+async def test_a_header_of_two_lines_is_not_sent(odd: tuple[Odd, str]) -> None:
+    server, url = odd
+    client = HttpClient(1, 2.0)
+    for value in ("Bearer a\r\nTo: b", "Bearer a\nTo: b", "Bearer a\rTo: b"):
+        with pytest.raises(ValueError, match="header"):
+            await client.request("POST", url, b"", {"Authorization": value})
+    await client.close()
+    assert server.heads == []
 
 
 async def test_who_packs_answers_all_the_same_is_understood(odd: tuple[Odd, str]) -> None:
