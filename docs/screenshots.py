@@ -1,4 +1,4 @@
-"""Takes the pictures in docs/images of a full day at the desk: `make screenshots`. Needs Debian's chromium."""
+"""Takes the pictures in docs/images of a full day at the desk: `make screenshots`. Needs the tests' Chromium."""
 
 import asyncio
 import subprocess
@@ -9,6 +9,8 @@ from typing import TextIO
 
 import aiohttp
 from playwright.async_api import async_playwright
+
+from tests.support.chromium import EXECUTABLE
 
 ROOT = Path(__file__).parents[1]
 IMAGES = Path(__file__).parent / "images"
@@ -73,7 +75,7 @@ async def take(tracking: str) -> None:
     """Every picture."""
     IMAGES.mkdir(exist_ok=True)
     async with async_playwright() as p:
-        browser = await p.chromium.launch(executable_path="/usr/bin/chromium", args=FLAGS)
+        browser = await p.chromium.launch(executable_path=EXECUTABLE, args=FLAGS)
         for name, path, width, scheme in SHOTS:
             context = await browser.new_context(
                 viewport={"width": width, "height": 860}, color_scheme=scheme, timezone_id="Asia/Kolkata"

@@ -7,7 +7,7 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || command -v initdb >/dev/n
 ls /usr/lib/*/faketime/libfaketime.so.1 >/dev/null 2>&1 || missing+=(faketime)
 # As root alone can start it, so can its tests.
 [ -x /usr/lib/postfix/sbin/master ] || missing+=(postfix)
-command -v chromium >/dev/null || missing+=(chromium fonts-noto-core)
+command -v chromium-headless-shell >/dev/null || missing+=(chromium-headless-shell fonts-noto-core)
 [ -x /usr/sbin/pgbouncer ] || missing+=(pgbouncer)
 [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
 command -v gcc >/dev/null || missing+=(gcc libc6-dev)
