@@ -11,6 +11,7 @@ import aio_pika
 import pytest
 
 from service.broker.port import INTAKE
+from service.intake.intake import MAX_ATTEMPTS
 from tests.chaos.scene import Scene
 from tests.support.events import encoded, event, person
 from tests.support.nodes import Postgres, Rabbit, connect, running
@@ -122,8 +123,12 @@ async def test_tables_are_locked_for_a_while(scene: Scene, postgres_url: str) ->
     await all_is_well(scene)
 
 
-async def test_a_message_that_ends_the_process_is_put_aside(scene: Scene) -> None:
-    """Poison: tried five times, then a dead letter; what comes after it is told."""
+@pytest.mark.parametrize("kills", [2, pytest.param(1 + MAX_ATTEMPTS, marks=pytest.mark.long)])
+async def test_a_message_that_ends_the_process_is_put_aside(scene: Scene, kills: int) -> None:
+    """Poison: tried five times after the first, then a dead letter; what comes after it is told.
+
+    In the short form a second process ends with it; that others did before is written into its count.
+    """
     await scene.start()
     scene.processes[0].kill()
     scene.processes[0] = await scene.launch(0, "intake.before_commit:1")
@@ -142,14 +147,28 @@ async def test_a_message_that_ends_the_process_is_put_aside(scene: Scene) -> Non
             if letter is not None:
                 break
             scene.kills += 1
+            if scene.kills == kills:
+                assert await counted_as(scene, MAX_ATTEMPTS) == kills - 1, "the first time it had not come back"
             await scene.launch(0, "intake.before_commit:1")
         assert letter is not None, "put aside"
+        assert scene.kills == kills, "not sooner, not later"
         assert "ended" in str(letter.headers["x-stagebell-reason"])
         await letter.ack()
     scene.processes[0].kill()
     await scene.launch(0)
     await scene.publish(5, 40)
     await all_is_well(scene)
+
+
+async def counted_as(scene: Scene, attempts: int) -> int:
+    """How often the one event that is being tried was tried; from now on it was tried so often."""
+    connection = await connect(scene._database)
+    try:
+        (row,) = await connection.fetch("SELECT key, attempts FROM inbox WHERE outcome = 'trying'")
+        await connection.execute("UPDATE inbox SET attempts = $1 WHERE key = $2", attempts, row["key"])
+    finally:
+        await connection.close()
+    return int(row["attempts"])
 
 
 async def test_the_disk_of_the_database_is_full_for_a_while(
