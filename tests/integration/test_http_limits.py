@@ -278,18 +278,21 @@ async def test_cursors_of_no_page_are_refused(world: World, caller: Caller) -> N
             assert (await agent.get(f"/v1/orders?sort={sort}&cursor={cursor}"))[0] == 400, when
 
 
-@pytest.mark.parametrize(
-    "order_id", ["{a}", "a/b", "a%2Fb", "100%", ".", "..", "../../etc", "ü ä", "a?b#c", "+", "a;b"]
-)
-async def test_every_order_can_be_reached_by_its_url(small: World, order_id: str) -> None:
-    await small.accept(event(order_id, "created", recipients={"customer": CUSTOMER}))
+ODD_IDS = ("{a}", "a/b", "a%2Fb", "100%", ".", "..", "../../etc", "ü ä", "a?b#c", "+", "a;b")
+
+
+async def test_every_order_can_be_reached_by_its_url(small: World) -> None:
+    await small.accept(*(event(order_id, "created", recipients={"customer": CUSTOMER}) for order_id in ODD_IDS))
     key = await key_for(small, "agent")
-    path = "".join(f"%{b:02X}" for b in order_id.encode())
-    for base in ("/v1/orders", "/desk/orders"):
-        head = f"GET {base}/device_pickup/{path} HTTP/1.1\nHost: x\nConnection: close\nAuthorization: Bearer {key}"
-        status, text, _ = await ask(small, head)
-        assert status == 200
-    assert "device_pickup" in text
+    answers = {}
+    for order_id in ODD_IDS:
+        path = "".join(f"%{b:02X}" for b in order_id.encode())
+        for base in ("/v1/orders", "/desk/orders"):
+            head = f"GET {base}/device_pickup/{path} HTTP/1.1\nHost: x\nConnection: close\nAuthorization: Bearer {key}"
+            status, text, _ = await ask(small, head)
+            answers[base, order_id] = (status, "device_pickup" in text)
+    assert answers == dict.fromkeys(answers, (200, True))
+    assert len(answers) == 2 * len(ODD_IDS)
 
 
 async def test_a_link_has_one_spelling(small: World) -> None:

@@ -17,14 +17,13 @@ from tests.support.world import World
 
 
 def real() -> Iterator[Any]:
-    """The cases; in the short form the first of each workflow on both databases, the others on any."""
-    on_both: set[str] = set()
+    """The cases; in the short form the first on both databases, the others on any: it is not the workflow that differs."""
+    is_first = True
     for workflow, case in cases():
         marks = [] if case.get("on_real_parts") else [pytest.mark.long]
-        if not marks and workflow in on_both:
+        if not marks and not is_first:
             marks = [pytest.mark.any_database]
-        elif not marks:
-            on_both.add(workflow)
+        is_first = is_first and bool(marks)
         yield pytest.param(workflow, case, id=f"{workflow}: {case['name']}", marks=marks)
 
 
