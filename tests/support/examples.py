@@ -1,4 +1,4 @@
-"""How many examples a property is tried with: all of them by `make test-long`, a tenth of them by `make test`."""
+"""How many examples a property is tried with: all of them by `make test-long`, a twentieth of them by `make test`."""
 
 import os
 
@@ -7,5 +7,5 @@ FEWEST = 40
 
 
 def examples(in_the_long_form: int) -> int:
-    """That many in the long form, else a tenth, but never so few that the property says nothing."""
-    return in_the_long_form if LONG else max(FEWEST, in_the_long_form // 10)
+    """That many in the long form, else a twentieth, but never so few that the property says nothing."""
+    return in_the_long_form if LONG else max(FEWEST, in_the_long_form // 20)

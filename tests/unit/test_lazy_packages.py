@@ -1,6 +1,5 @@
-"""Packages that are loaded lazily or unloaded, and what a start does not load."""
+"""Packages that are loaded lazily or unloaded."""
 
-import subprocess
 import sys
 from datetime import date
 from pathlib import Path
@@ -9,9 +8,6 @@ import pytest
 
 from service.lazy_packages import load_lazily, unload
 from service.workflows import public_holidays
-
-# Large packages that a process with SQLite, an in-memory broker and no provider does not use.
-UNUSED = ("rich", "pygments", "aio_pika", "joserfc", "aiosmtpd", "alembic", "holidays", "twilio.rest", "sqlalchemy.orm")
 
 
 @pytest.fixture
@@ -67,17 +63,3 @@ def test_holidays_of_a_place_are_known_and_the_package_is_let_go() -> None:
     assert "holidays" not in sys.modules
     assert date(2026, 11, 30) in public_holidays.public_holidays("GB", "SCT", years)
     public_holidays.done()
-
-
-def test_a_start_loads_what_it_uses() -> None:
-    code = f"""
-import atexit, sys
-from service.__main__ import lean, start
-lean()
-import service.cli.running
-atexit.register(lambda: print([name for name in {UNUSED} if name in sys.modules]))
-sys.argv = ["stagebell", "version"]
-start()
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.splitlines()[-1] == "[]"
