@@ -48,7 +48,7 @@ async def free_words(
     if declared is None or declared.reply_window is None:
         return None
     heard, is_known_to_hold = await rows.heard_at(tx, channel, {(address, s) for s in senders})
-    if not (is_known_to_hold or heard or _has_templates(workflow)):
+    if not (is_known_to_hold or heard or workflow.has_content):
         return None
     until = max((at + declared.reply_window - MARGIN for at in heard.values()), default=None)
     return FreeWords(until is not None and now < until, until)
@@ -92,11 +92,7 @@ def senders_of(workflow: Workflow | None, brand: str, channel: str, providers: S
 
 def _names_templates(c: ClaimedMessage, packs: Packs) -> bool:
     pack = packs.find(c.workflow, c.version)
-    return pack is not None and _has_templates(pack.workflow)
-
-
-def _has_templates(workflow: Workflow) -> bool:
-    return any(n.content for n in workflow.notices.values())
+    return pack is not None and pack.workflow.has_content
 
 
 def is_closed(message: OutgoingMessage, providers: Sequence[Provider], templates: TemplateStates) -> bool:

@@ -167,6 +167,11 @@ class Workflow(Struct, frozen=True, dict=True):
         return tuple(n for n in self.notices.values() if n.on_change)
 
     @cached_property
+    def has_content(self) -> bool:
+        """Whether any notice names an approved template."""
+        return any(n.content for n in self.notices.values())
+
+    @cached_property
     def last_stages(self) -> frozenset[str]:
         """The stages in which an order can end."""
         return frozenset(s.stage for s in self.statuses.values() if s.final)
