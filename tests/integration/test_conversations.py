@@ -70,6 +70,11 @@ async def test_the_tray_has_who_waits_longest_first_and_says_who_answers(world: 
     assert [(c["order_id"], c["text"]) for c in tray["conversations"]] == [("O-1", "first"), ("O-2", "second")]
     (stranger,) = tray["unmatched"]
     assert stranger["text"] == "a stranger"
+    _, page = await agent.get("/desk/conversations")
+    assert ("2 wait for an answer" in page, "Show more" in page) == (True, False)
+    _, page = await agent.get("/desk/conversations?limit=1&team=vendor_ops")
+    assert "1 or more wait for an answer" in page
+    assert 'href="/desk/conversations?limit=200&amp;team=vendor_ops"' in page
     status, _ = await agent.call("POST", O1, {"answering": True})
     assert status == 200
     other = await caller("supervisor")

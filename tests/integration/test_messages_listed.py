@@ -2,6 +2,7 @@
 
 import csv
 import io
+import re
 from datetime import timedelta
 
 import pytest
@@ -89,3 +90,12 @@ async def test_a_filter_that_is_none_is_refused(world: World, caller: Caller) ->
     for query, where in REFUSED:
         status, problem = await agent.get(f"/v1/messages?{query}")
         assert (status in (400, 422), where in problem["detail"]) == (True, True), query
+
+
+async def test_notices_of_several_packs_can_be_told_apart_in_the_filter(world: World, caller: Caller) -> None:
+    _, page = await (await caller("agent")).get("/desk/messages")
+    (choice,) = re.findall(r'<select name="notice">(.*?)</select>', page.partition('id="hold"')[0])
+    titles = re.findall(r"<option[^>]*>([^<]+)<", choice)
+    assert len(titles) > 30
+    assert sorted(set(titles)) == sorted(titles)
+    assert any(title.startswith("Cancelled (") for title in titles)

@@ -1,4 +1,4 @@
-"""A full day at the desk: orders in every stage, hundreds of open escalations, a channel that refuses us.
+"""A full day at the desk: orders in every stage, hundreds of open escalations and conversations, a channel that refuses us.
 
 `python -m tests.support.full_day --port 8497` fills a service with it and serves the desk, for pictures and for looking.
 """
@@ -24,6 +24,7 @@ from service.intake.decoding import Incoming
 from service.ledger.escalations.views import EscalationFilter, listed
 from service.timekeeping import SteadyTime
 from tests.support.events import encoded, event
+from tests.support.full_talk import fill_rest
 from tests.support.providers import Mailbox, Providers, Sent
 from tests.support.world import ROOT, settings_for
 
@@ -84,7 +85,8 @@ def events(now: datetime, ended: int, open_ones: int, *, first: int = 0) -> Iter
             yield event(order_id, at=began + step, kind="order.note_added", note=note)
         if is_open and n % 3 == 0:
             issue = {"reason": dice.choice(ISSUES), "detail": "The customer called about it"}
-            yield event(order_id, at=now - timedelta(minutes=n % 200), kind="order.issue_reported", issue=issue)
+            at = max(began + step, now - timedelta(minutes=n % 200))
+            yield event(order_id, at=at, kind="order.issue_reported", issue=issue)
 
 
 def past_events(now: datetime, count: int) -> Iterator[dict[str, Any]]:
@@ -163,9 +165,9 @@ async def full_day(ended: int = 300, open_ones: int = 340, port: int = 0) -> Asy
     )
     app = App(settings, time=SteadyTime(), open_to="admin")
     try:
-        await app.ledger.migrate() if hasattr(app.ledger, "migrate") else None
         await app.start()
         await fill(app, ended, open_ones)
+        await fill_rest(app, people=ended, rows=10 * ended, each=ended // 10, first=ended)
         yield app
     finally:
         await app.close()

@@ -1,6 +1,7 @@
 """Conversations on the desk: the tray of unanswered ones, an order's conversation live, and agents' answers."""
 
 from typing import Final
+from urllib.parse import urlencode
 
 from aiohttp import web
 
@@ -23,9 +24,13 @@ from service.web.orders import order_ref
 from service.web.page_values import PageValues
 from service.web.params import form_of
 from service.web.problems import Problem
+from service.web.queries import query_of
+from service.web.query_types import TrayQuery
 from service.web.schemas.acts import ActOrder
 from service.web.schemas.conversations import CustomerAnswer
 
+# As many as the tray takes (`TrayQuery`).
+MOST: Final = 200
 # Enough to tell one order from several.
 MOST_NAMED: Final = 50
 
@@ -40,13 +45,21 @@ async def tray_rows(request: web.Request) -> web.StreamResponse:
     found = await news(request, lambda: tray(request))
     if found is None:
         return web.Response(status=204)
-    return await render(request, "tray_rows.html.j2", {"tray": found[0], "seen": found[1]})
+    values = {"tray": found[0], "seen": found[1], **_shown_of(request)}
+    return await render(request, "tray_rows.html.j2", values)
 
 
 async def _tray(request: web.Request) -> PageValues:
     found = await tray(request)
     teams = sorted(teams_of(request))
-    return {"tray": found, "seen": mark_of(found), "query": request.query_string, "teams": teams}
+    said = {"tray": found, "seen": mark_of(found), "query": request.query_string, "teams": teams}
+    return {**said, **_shown_of(request)}
+
+
+def _shown_of(request: web.Request) -> PageValues:
+    """How many are shown at most, and the query that shows more."""
+    limit = query_of(request, TrayQuery).limit
+    return {"limit": limit, "more": urlencode({**request.query, "limit": MOST}) if limit < MOST else ""}
 
 
 async def talk(request: web.Request) -> web.StreamResponse:

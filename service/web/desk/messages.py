@@ -1,5 +1,7 @@
 """Messages of all orders: filtered, exported, resent after a dry run; and holds."""
 
+from collections import Counter
+from collections.abc import Sequence
 from typing import Final, get_args
 from urllib.parse import urlencode
 from uuid import UUID
@@ -9,6 +11,7 @@ from aiohttp import web
 from service.channels import registry
 from service.domain.notices import State
 from service.domain.transitions import require_known
+from service.domain.workflow import Workflow
 from service.ledger.messages.listing import WantedMessages, listed_messages
 from service.resending import Request, resend
 from service.web.audited import audit_line
@@ -37,6 +40,17 @@ VIEWS: Final = (
 _FILTERS: Final = ("channel", "state", "notice", "cause", "workflow", "recipient", "country", "from", "to", "zone")
 
 
+def _titles_of_notices(titles: Titles, packs: Sequence[Workflow]) -> dict[str, str]:
+    """By notice; with its pack's title, and its own name too, as far as others are called the same."""
+    said = {n: (titles.notice(w.name, n), w.title) for w in packs for n in w.notices}
+    alike, within = Counter(title for title, _ in said.values()), Counter(said.values())
+    found = {}
+    for n, (title, pack) in said.items():
+        which = f"{pack}: {n.replace('_', ' ')}" if within[title, pack] > 1 else pack
+        found[n] = title if alike[title] == 1 else f"{title} ({which})"
+    return found
+
+
 async def messages(request: web.Request) -> web.StreamResponse:
     """The page."""
     context = request.app[CONTEXT]
@@ -45,7 +59,7 @@ async def messages(request: web.Request) -> web.StreamResponse:
         found, cursor = await listed_messages(tx, wanted, scope=scope_of(request))
     titles, kept = Titles(context.orders.packs), _kept(request)
     packs = workflows_of(request)
-    notices = {n: titles.notice(w.name, n) for w in packs for n in w.notices}
+    notices = _titles_of_notices(titles, packs)
     values: PageValues = {
         "found": [(m, cause_of(m.channel, m.state, m.error_code, m.error)) for m in found],
         "q": request.query,
