@@ -18,6 +18,7 @@ from service.web.routes.table import API, OPERATIONS, PAGES
 from tests.integration.conftest import Caller
 from tests.support.client import ROLES
 from tests.support.events import CUSTOMER, NOON, VENDOR, encoded, event, minutes
+from tests.support.examples import LONG
 from tests.support.streams import listening, read_stream
 from tests.support.world import World
 
@@ -437,6 +438,10 @@ async def test_cookies_need_the_pages_token(world: World, caller: Caller) -> Non
     ] == 302
 
 
+# Many more than what makes an incident of escalations, and than a batch.
+BURST = 300 if LONG else 100
+
+
 @pytest.mark.uninterrupted
 async def test_bursts_become_one_incident(world: World, caller: Caller, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "BATCH", 20)  # so that several batches are under way at once
@@ -446,16 +451,17 @@ async def test_bursts_become_one_incident(world: World, caller: Caller, monkeypa
 
     world.providers.behave = away
     batch = [
-        event(f"B-{n}", "inspection_completed", recipients={"customer": {"phone": "+919800000001"}}) for n in range(300)
+        event(f"B-{n}", "inspection_completed", recipients={"customer": {"phone": "+919800000001"}})
+        for n in range(BURST)
     ]
-    verdicts = await world.take(*batch[:150]) + await world.take(*batch[150:])
+    verdicts = await world.take(*batch[: BURST // 2]) + await world.take(*batch[BURST // 2 :])
     assert {v.outcome for v in verdicts} == {"accepted"}
     world.clock.advance(seconds=61)
     supervisor = await caller("supervisor")
 
     async def breached() -> bool:
         page = (await supervisor.get("/v1/escalations"))[1]
-        return page["total"] == 0 and [i["open_orders"] for i in page["incidents"]] == [300]
+        return page["total"] == 0 and [i["open_orders"] for i in page["incidents"]] == [BURST]
 
     await world.until(breached, "one incident for the rest")
     world.clock.advance(seconds=61)
@@ -465,7 +471,7 @@ async def test_bursts_become_one_incident(world: World, caller: Caller, monkeypa
             lines = await stream_after(tx, 0, 1000)
         alone = [line for line in lines if not json.loads(line[2])["data"].get("incident")]
         assert len(alone) <= 12, "an incident from the first dozen"
-        return len(json.loads(lines[-1][2])["data"].get("orders", ())) == 300
+        return len(json.loads(lines[-1][2])["data"].get("orders", ())) == BURST
 
     await world.until(told_of_all, "the incident lists its orders")
     async with world.ledger.reading() as tx:
@@ -473,7 +479,7 @@ async def test_bursts_become_one_incident(world: World, caller: Caller, monkeypa
     assert len(line.brief) < 5000 < len(line.wire), "boards do not get the list"
     (incident,) = (await supervisor.get("/v1/escalations"))[1]["incidents"]
     status, handled = await supervisor.post(f"/v1/escalations/{incident['id']}/resolve")
-    assert (status, handled["handled"]) == (200, 300)
+    assert (status, handled["handled"]) == (200, BURST)
     assert (await supervisor.get("/v1/escalations"))[1]["incidents"] == []
 
 

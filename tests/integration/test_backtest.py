@@ -26,11 +26,14 @@ from service.ledger.orders.records import message_of, order_of
 from service.ledger.orders.tables import causes, clocks, inbox, orders
 from service.prices import Prices
 from service.workflows.packs import Pack, Packs
+from tests.support.examples import LONG
 from tests.support.mixed_lives import MixedLives
 from tests.support.packs import errand
 
 KEY = "a secret key for tests, as long as they are"
 ROUNDS = 10
+# Orders of a life each; twice as many in the long form, and ten thousand.
+SOME = 120 if LONG else 60
 # What this machine loses in a power cut was only a test.
 OPTIONS: Any = {"sqlite_synchronous": "NORMAL"}
 
@@ -145,10 +148,10 @@ async def assert_same(lives: MixedLives, count: int) -> None:
 
 
 async def test_the_pack_that_ran_gives_exactly_what_the_ledger_holds(ledger: Ledger) -> None:
-    lives = await lived(ledger, 120)
-    await assert_same(lives, 120)
+    lives = await lived(ledger, SOME)
+    await assert_same(lives, SOME)
     done = await back_tested(lives, errand())
-    assert (done.orders, done.left_out, done.orders_changed) == (120, {}, [])
+    assert (done.orders, done.left_out, done.orders_changed) == (SOME, {}, [])
     assert (done.messages.added, done.messages.removed, done.messages.changed) == (0, 0, 0)
     assert all(p.was == p.would_be and p.kept_was == p.kept_would_be for p in done.promises)
     assert done.escalations.was == done.escalations.would_be > 0
@@ -157,11 +160,11 @@ async def test_the_pack_that_ran_gives_exactly_what_the_ledger_holds(ledger: Led
 async def test_ladders_are_played_again_exactly_and_a_shower_in_their_place_shows(sqlite_url: str) -> None:
     ledger = Ledger(sqlite_url, Keyring(KEY), **OPTIONS)
     await migrate(ledger)
-    lives = await lived(ledger, 60, climbing())
-    await assert_same(lives, 60)
+    lives = await lived(ledger, SOME, climbing())
+    await assert_same(lives, SOME)
     async with ledger.reading() as tx:
         rungs = Counter((await tx.execute(select(messages.c.rung).where(messages.c.sent_at.is_not(None)))).scalars())
-    assert min(rungs[n] for n in (1, 2, 3)) > 5, rungs
+    assert min(rungs[n] for n in (1, 2, 3)) > SOME // 20, rungs
     shower = errand(("asked: {channels: [sms, email]}", "asked: {channels: [push, sms, whatsapp, email]}"))
     tester = BackTester(Packs([climbing()]), {"errand": shower}, Prices(), "Stagebell")
     done = await tester.run(ledger, lives.since, lives.clock.now())
@@ -175,7 +178,7 @@ async def test_ladders_are_played_again_exactly_and_a_shower_in_their_place_show
 
 
 async def test_a_shorter_promise_shows_exactly_the_orders_that_it_concerns(ledger: Ledger) -> None:
-    lives = MixedLives(ledger, errand(), 80, late_s=(0,))
+    lives = MixedLives(ledger, errand(), SOME, late_s=(0,))
     await lives.live(8)
     shorter = errand(("in: [asked, quoted], within: 1h", "in: [asked, quoted], within: 30m"))
     done = await back_tested(lives, shorter)
@@ -190,7 +193,7 @@ async def test_a_shorter_promise_shows_exactly_the_orders_that_it_concerns(ledge
         ).all()
     ran = [(row.reference, (row.stopped_at or lives.clock.now()) - row.started_at) for row in rows]
     concerned = {name for name, long in ran if long > longer_than}
-    assert 10 < len(concerned) < 75
+    assert SOME // 8 < len(concerned) < SOME - SOME // 16
     assert {o.order_id for o in done.orders_changed} == concerned
     taken = next(p for p in done.promises if p.clock == "taken")
     assert taken.would_be == sum(long > longer_than for _, long in ran)
