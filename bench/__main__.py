@@ -1,6 +1,6 @@
-"""`make bench`: Stagebell beside peers that keep nothing, and beside those that promise the same. Ratios, from one run.
+"""`make bench`: Stagebell compared with peers, durable and not. Ratios from one run.
 
-Same machine, same nodes, interleaved rounds, medians. Writes bench/results.json and bench/results.svg.
+Same machine, same brokers and databases, interleaved rounds, medians. Writes bench/results.json and bench/results.svg.
 """
 
 import argparse
@@ -22,9 +22,9 @@ from bench.contenders import Stagebell, acknowledger, peers
 from bench.setting import Setting, prepared
 
 HERE = Path(__file__).parent
-# Of what is dear beside what it tells, so that the whole stays within 20 minutes.
+# The number of rounds of the expensive parts, so that the whole takes at most 20 minutes.
 FEWER_ROUNDS = 2
-# Events of which the statements are counted: all of them have to be done.
+# The number of events whose statements are counted; all of them have to be processed.
 COUNTED = 1000
 
 
@@ -34,7 +34,7 @@ def median_of(rounds: list[dict[str, float]]) -> dict[str, float]:
 
 
 async def intake_beside_ack(s: Setting, count: int, rounds: int) -> dict[str, float]:
-    """Events a second that intake takes, decides and commits, beside a consumer that only acknowledges."""
+    """Events a second that intake decides and commits, and that a consumer which only acknowledges takes."""
     got: dict[str, list[float]] = {"intake": [], "ack only": []}
     for _ in range(rounds):
         got["intake"].append(await measures.taken_in(Stagebell("intake", ("intake",)), s, count))
@@ -43,7 +43,7 @@ async def intake_beside_ack(s: Setting, count: int, rounds: int) -> dict[str, fl
 
 
 async def beside_peers(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
-    """Throughput and latency, interleaved."""
+    """Throughput and latency, in interleaved rounds."""
     contenders = [Stagebell(), *peers()]
     work: dict[str, list[dict[str, float]]] = {c.name: [] for c in contenders}
     for n in range(options.rounds):
@@ -55,7 +55,7 @@ async def beside_peers(options: argparse.Namespace, s: Setting) -> dict[str, Any
 
 
 async def several_dispatchers(options: argparse.Namespace, s: Setting) -> dict[str, float]:
-    """Events a second by the number of processes that send."""
+    """Events a second by number of dispatcher processes."""
     apart = [Stagebell(f"{n} dispatch", ("intake,clock,relay,web", *["dispatch"] * n)) for n in options.dispatchers]
     more: dict[str, list[float]] = {c.name: [] for c in apart}
     for _ in range(min(options.rounds, FEWER_ROUNDS)):
@@ -65,7 +65,7 @@ async def several_dispatchers(options: argparse.Namespace, s: Setting) -> dict[s
 
 
 async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
-    """Everything, one part after the other; how long each took is told as it ends."""
+    """All parts, one after the other; prints how long each took."""
     found = {
         "machine": f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}",
         "date": datetime.now(UTC).date().isoformat(),
@@ -97,7 +97,7 @@ async def measure(options: argparse.Namespace, s: Setting) -> dict[str, Any]:
 
 
 async def main() -> None:
-    """Measure, write, print."""
+    """Measure, write the results and print them."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--events", type=int, default=3000)
     parser.add_argument("--rounds", type=int, default=3)

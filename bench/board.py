@@ -1,6 +1,6 @@
-"""Bytes that an open board gets for each event, as a browser counts them: 200 open escalations, 40 events apart.
+"""Bytes that an open board receives per event, as a browser counts them: 200 open escalations, 40 separate events.
 
-`python -m bench.board` runs this part alone; it needs Chromium, as the tests of the desk do.
+`python -m bench.board` runs this part alone; it needs Chromium, like the desk's tests.
 """
 
 import asyncio
@@ -30,13 +30,13 @@ QUIET_S: Final = 2.0
 
 
 class Counted:
-    """What a page received over the network."""
+    """The bytes that a page received over the network."""
 
     def __init__(self) -> None:
         self.bytes = 0
 
     async def follow(self, page: Page) -> None:
-        """Count from now on (Chrome DevTools Protocol, `Network.dataReceived`; a stream's parts say no packed length)."""
+        """Start counting (Chrome DevTools Protocol, `Network.dataReceived`; streams report no compressed length)."""
         devtools = await page.context.new_cdp_session(page)
         devtools.on("Network.dataReceived", self._add)
         await devtools.send("Network.enable")
@@ -54,7 +54,7 @@ async def _issues(app: App, first: int, count: int) -> None:
 
 
 async def measure(postgres: Postgres, folder: Path, escalations: int = OPEN) -> dict[str, float]:
-    """Kilobytes of the page when it is opened, and for each event after that."""
+    """Kilobytes for opening the page, and for each event after that."""
     url = await postgres.create("board")
     app = await new_app(url, SteadyTime())
     async with app.ledger.transaction() as tx:
@@ -90,7 +90,7 @@ async def measure(postgres: Postgres, folder: Path, escalations: int = OPEN) -> 
 
 
 def show(found: dict[str, float]) -> str:
-    """A line for the table."""
+    """A line of the report."""
     return f"board: {found['opened_kb']:.1f} kB when it is opened, {found['event_kb']:.1f} kB an event"
 
 

@@ -1,4 +1,4 @@
-"""What clocks cost, and how late they fire: with a thousand pending and a million, 10,000 at once, and at rest.
+"""The cost and lateness of clocks: with a thousand and a million pending ones, with 10,000 due at once, and at rest.
 
 `python -m bench.clocks` runs this part alone. Costs are in-process transactions on PostgreSQL; lateness is of
 `stagebell run` as a process of its own.
@@ -43,7 +43,7 @@ ANALYZE orders; ANALYZE clocks
 
 
 def order_event(order: str, status: str, at: datetime) -> Incoming:
-    """A status change, as it comes from the broker."""
+    """A status change as received from the broker."""
     return Incoming(encoded(event(order, status, at)))
 
 
@@ -62,7 +62,7 @@ async def new_app(database: str, clock: ManualTime | SteadyTime, packs: Path = R
 
 
 class Ledgerful:
-    """A ledger with so many pending clocks."""
+    """A ledger with this many pending clocks."""
 
     def __init__(self, app: App, clock: ManualTime, pending: int) -> None:
         self.app, self.clock, self.pending, self._runs = app, clock, pending, 0
@@ -70,7 +70,7 @@ class Ledgerful:
 
     @classmethod
     async def make(cls, postgres: Postgres, name: str, pending: int) -> "Ledgerful":
-        """Fill a database of its own."""
+        """Create and fill a database."""
         url = await postgres.create(name)
         clock = ManualTime(datetime.now(UTC))
         app = await new_app(url, clock)
@@ -81,7 +81,7 @@ class Ledgerful:
         return cls(app, clock, pending)
 
     async def round(self) -> dict[str, float]:
-        """Milliseconds an order for arming, cancelling and claiming a batch."""
+        """Milliseconds per order for starting a clock, cancelling it and claiming a batch."""
         self._runs += 1
         names = [f"{self._runs}-{n}" for n in range(BATCH)]
         now = self.clock.now()
@@ -106,7 +106,7 @@ async def _timed(work: Callable[[], Awaitable[Any]]) -> float:
 
 
 async def costs(postgres: Postgres, many: int) -> dict[str, Any]:
-    """Interleaved rounds on a ledger with 1,000 pending clocks and one with `many`; medians and their ratio."""
+    """Interleaved rounds on ledgers with 1,000 and with `many` pending clocks; medians and their ratio."""
     few, full = await Ledgerful.make(postgres, "few", 1000), await Ledgerful.make(postgres, "many", many)
     for ledger in (few, full):
         await ledger.round()
@@ -122,7 +122,7 @@ async def costs(postgres: Postgres, many: int) -> dict[str, Any]:
 
 
 async def orders_due(app: App, count: int, first_due: datetime, apart: timedelta) -> None:
-    """New orders whose dwell clock runs out at these moments."""
+    """New orders whose dwell clocks are due at these times."""
     events = [order_event(f"o{n}", "created", first_due - WAITS + n * apart) for n in range(count)]
     for i in range(0, count, BATCH):
         await app.intake.take(events[i : i + BATCH], dead_letter=True)
@@ -131,7 +131,7 @@ async def orders_due(app: App, count: int, first_due: datetime, apart: timedelta
 async def lateness(
     postgres: Postgres, folder: Path, name: str, count: int, apart: timedelta, lead_s: float
 ) -> dict[str, float]:
-    """How late the clocks of a running service fire: `count` of them, so far apart."""
+    """The lateness of a running service's clocks: `count` of them, `apart` from each other."""
     url = await postgres.create(name)
     app = await new_app(url, SteadyTime())
     first_due = datetime.now(UTC) + timedelta(seconds=lead_s)
@@ -162,7 +162,7 @@ async def lateness(
 
 
 async def measure(postgres: Postgres, folder: Path, many: int = 1_000_000, at_once: int = 10_000) -> dict[str, Any]:
-    """All three."""
+    """All three measurements."""
     return {
         "cost": await costs(postgres, many),
         "at_rest": await lateness(postgres, folder, "rest", 400, timedelta(milliseconds=50), 25),
@@ -171,7 +171,7 @@ async def measure(postgres: Postgres, folder: Path, many: int = 1_000_000, at_on
 
 
 def show(found: dict[str, Any]) -> str:
-    """Lines for the table."""
+    """Lines of the report."""
     per_order = found["cost"]["ms_per_order"]
     lines = [f"clocks: ms an order with {n} pending: " + ", ".join(f"{k} {v:.2f}" for k, v in costs_.items())
              for n, costs_ in per_order.items()]  # fmt: skip

@@ -1,4 +1,4 @@
-"""How each contender is fed and started; all as processes of their own, all with the same private nodes."""
+"""How each contender is fed and started: as separate processes, with the same private broker and databases."""
 
 import asyncio
 import json
@@ -40,7 +40,7 @@ class Contender:
         self.queues = [queue]
 
     async def feed(self, s: Setting, events: list[dict[str, Any]], delay: float = 0.0) -> dict[str, float]:
-        """Publish; when each order was published."""
+        """Publish the events; returns the time of publishing by order."""
         connection = await aio_pika.connect(s.amqp)
         times: dict[str, float] = {}
         async with connection:
@@ -94,19 +94,19 @@ class Contender:
         )
 
     async def prepare(self, s: Setting) -> None:
-        """Nothing to bring up to date."""
+        """Nothing to prepare."""
 
     async def ready(self, s: Setting) -> None:
-        """Wait until it takes messages; nobody says when."""
+        """Wait until it consumes; there is no signal for that."""
         await asyncio.sleep(6)
 
     def environment(self, s: Setting) -> dict[str, str]:
-        """Of each of its processes."""
+        """The environment of its processes."""
         mine = {"BENCH_AMQP": s.amqp, "BENCH_PROVIDER": s.provider, "BENCH_QUEUE": self.queue}
         return {**os.environ, **mine, "PYTHONPATH": str(ROOT)}
 
     def start(self, s: Setting) -> list[subprocess.Popen[bytes]]:
-        """Its processes."""
+        """Start its processes."""
         log = (s.folder / f"{self.name}.log").open("ab")
         return [
             subprocess.Popen(
@@ -116,7 +116,7 @@ class Contender:
 
 
 class Durable(Contender):
-    """A peer that keeps what it promises in a database of its own. `driver`: how it writes the address."""
+    """A peer with a database. `driver`: the scheme of its URL."""
 
     def __init__(self, name: str, command: list[str], queue: str, wrap: str = "", driver: str = "") -> None:
         super().__init__(name, command, queue, wrap)
@@ -124,7 +124,7 @@ class Durable(Contender):
         self._database = ""
 
     async def prepare(self, s: Setting) -> None:
-        """Make the database and its tables, the first time."""
+        """Create the database and its tables, the first time."""
         if self._database:
             return
         url = await s.postgres.create(self.queue.replace(".", "_"))
@@ -138,7 +138,7 @@ class Durable(Contender):
 
 
 class Stagebell(Contender):
-    """Everything durable on: PostgreSQL, inbox, timeline, clocks, receipts."""
+    """Stagebell with full durability: PostgreSQL, inbox, timeline, clocks, receipts."""
 
     def __init__(
         self,
@@ -154,7 +154,7 @@ class Stagebell(Contender):
         return await channel.get_exchange("orders"), "order.status_changed"
 
     def of_process(self, s: Setting, port: int) -> dict[str, str]:
-        """The settings of the process that listens there."""
+        """The settings of the process on this port."""
         values = {
             "DATABASE_URL": s.database, "BROKER_URL": s.amqp, "WORKFLOWS": str(s.folder / "packs"), "HTTP_PORT": str(port),
             "SECRET_KEY": "a secret key for benches, as long as any", "PUBLIC_URL": "https://t.example", "LOG_FORMAT": "json",
@@ -165,7 +165,7 @@ class Stagebell(Contender):
         return {**os.environ, "PYTHONPATH": str(ROOT), **{f"STAGEBELL_{k}": v for k, v in values.items()}}
 
     async def prepare(self, s: Setting) -> None:
-        """Declare the topology and the schema, so that a backlog can be put in line."""
+        """Declare the topology and migrate the schema, so that a backlog can be published."""
         process = subprocess.Popen([sys.executable, "-m", "service", "run", "--roles", "relay"], env=self.of_process(s, s.port),
                                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)  # fmt: skip
         await ready(s.port)
@@ -186,12 +186,12 @@ class Stagebell(Contender):
 
 
 def acknowledger() -> Contender:
-    """Takes messages and does nothing with them."""
+    """Consumes messages and only acknowledges them."""
     return Contender("ack only", [str(PEER_PYTHON), "-m", "bench.peers.ack"], "bench.ack")
 
 
 def durable_peers() -> list[Contender]:
-    """Those that keep what Stagebell keeps of it, and promise the same."""
+    """Peers that store the same and give the same guarantees."""
     python = str(PEER_PYTHON)
     celery = _celery("bench.peers.durable_celery")
     return [
@@ -208,7 +208,7 @@ def _celery(app: str) -> list[str]:
 
 
 def peers() -> list[Contender]:
-    """Those that Stagebell is measured beside."""
+    """Peers without durability."""
     python = str(PEER_PYTHON)
     dramatiq = [python, "-m", "dramatiq", "bench.peers.dramatiq_app", "-p", "2", "-t", "8"]
     return [

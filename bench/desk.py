@@ -1,7 +1,7 @@
-"""Server times of every page of the desk and of the lists behind it: 100,000 orders, 1,000 open escalations.
+"""Server times of all pages and lists of the desk, with 100,000 orders and 1,000 open escalations.
 
-`python -m bench.desk` runs this part alone (`--past 5000` in short); it fills a PostgreSQL of its own first, which takes
-minutes. `--keep` leaves the service running afterwards, to look at.
+`python -m bench.desk` runs this part alone (`--past 5000` for a short run); filling its PostgreSQL takes minutes.
+`--keep` leaves the service running afterwards, for looking at the pages.
 """
 
 import argparse
@@ -40,16 +40,16 @@ from tests.support.ports import free_port
 from tests.support.process import Process
 
 PAST: Final = 100_000
-# So many of them lived here; the others are their copies, at other times.
+# This many orders are simulated; the others are copies of them at other times.
 LIVED: Final = 2_000
-# So many orders under way have a thousand open escalations.
+# This many running orders have a thousand open escalations.
 UNDER_WAY: Final = 1_150
 AT_ONCE: Final = 200
 ROUNDS: Final = 10
 MOST_MS: Final = 300
 SCROLLS: Final = 60
 SETTLES_S: Final = 3.0
-# What was sent stands as sent: nothing leaves here. Some numbers do not exist, and the newest of WhatsApp wait.
+# Nothing is sent here, so messages are marked as sent. Some numbers do not exist; the newest on WhatsApp are waiting.
 _COPIED: Final = (
     "INSERT INTO orders SELECT r.* FROM copies c JOIN orders o ON o.id = c.old, LATERAL jsonb_populate_record(o,"
     " jsonb_build_object('id', c.new, 'order_id', c.name, 'created_at', o.created_at - c.n * interval '1 minute',"
@@ -99,7 +99,7 @@ PATHS: Final = (
 
 
 class Day:
-    """A service of its own on a filled database."""
+    """A service on a filled database."""
 
     def __init__(self, postgres: Postgres, folder: Path) -> None:
         self.postgres, self.folder = postgres, folder
@@ -107,7 +107,7 @@ class Day:
         self.process: Process | None = None
 
     async def fill(self, past: int, under_way: int) -> None:
-        """Let the orders happen, the clocks fire, and what was planned be sent."""
+        """Process the orders' events and due clocks, and mark planned messages as sent."""
         self.url = await self.postgres.create("desk")
         shutil.copytree(full_day.packs(), self.folder / "packs")
         app = await new_app(self.url, SteadyTime(), self.folder / "packs")
@@ -128,7 +128,7 @@ class Day:
         await connection.close()
 
     async def serve(self) -> None:
-        """As operators run it; captured channels."""
+        """Run it as operators do, with captured channels."""
         port = free_port()
         more = {"WORKFLOWS": str(self.folder / "packs")}
         self.process = Process(self.folder, environment(self.folder, self.url, "memory://", port, **more))
@@ -143,7 +143,7 @@ class Day:
 
 
 async def _copy(connection: Any, keyring: Keyring, count: int) -> None:
-    """So many orders more, each as one of those that are there, under an id and a name of its own."""
+    """Copy existing orders `count` times, each with an id and reference of its own."""
     await connection.execute("CREATE TABLE copies (old uuid, new uuid PRIMARY KEY, n int, name text, sealed bytea)")
     rows = await connection.fetch("SELECT id, order_id, sealed_state FROM orders")
     made = []
@@ -159,7 +159,7 @@ async def _copy(connection: Any, keyring: Keyring, count: int) -> None:
 
 
 async def taken(app: App, events: Iterable[dict[str, Any]]) -> None:
-    """Through intake, as they would come."""
+    """Process events through intake."""
     batch: list[Incoming] = []
     began, count = time.monotonic(), 0
     for e in events:
@@ -174,7 +174,7 @@ async def taken(app: App, events: Iterable[dict[str, Any]]) -> None:
 
 
 class Timing(NamedTuple):
-    """Of a page: its status, milliseconds of the first request, the median and the slowest of the others, and of CPU for each of
+    """A page's timing: status, ms of the first request, median and maximum of the others, CPU ms for each of
     them (service and database together), and its bytes."""
 
     status: int
@@ -223,9 +223,9 @@ def _cpu_of_others() -> float:
 
 
 async def longest_task(day: Day, path: str = "/desk?limit=200") -> tuple[float, float]:
-    """Of a browser's main thread while a board is scrolled to its end: the longest task, by the wall and in CPU, in ms.
+    """The longest task of a browser's main thread while the board is scrolled to its end: wall and CPU time in ms.
 
-    From Chromium's own trace: the tasks of the renderer's main thread, as its performance panel shows them.
+    From Chromium's trace: the tasks of the renderer's main thread, as in its performance panel.
     """
     async with async_playwright() as p:
         browser = await p.chromium.launch(executable_path=EXECUTABLE, args=SWITCHES)
@@ -262,7 +262,7 @@ def show(found: dict[str, Timing]) -> str:
 
 
 async def main() -> None:
-    """Fill, serve, measure."""
+    """Fill, serve and measure."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--past", type=int, default=PAST)
     parser.add_argument("--under-way", type=int, default=UNDER_WAY)

@@ -1,6 +1,6 @@
-"""Stagebell beside peers that promise the same: each event counts once, none is lost, and who was told what is kept.
+"""Stagebell and peers with the same guarantees: each event counts once, none is lost, and sent messages are recorded.
 
-`python -m bench.durable` runs this part alone. bench/peers/store.py has what they keep, bench/peers/durable_*.py how.
+`python -m bench.durable` runs this part alone. bench/peers/store.py has what peers store, bench/peers/durable_*.py how.
 """
 
 import statistics
@@ -16,7 +16,7 @@ ROUNDS: Final = 3
 
 
 async def measure(s: Setting, events: int = EVENTS, rounds: int = ROUNDS) -> dict[str, dict[str, float]]:
-    """Events a second and CPU of each, interleaved; Stagebell's first. PostgreSQL's own CPU is that of all its backends."""
+    """Events a second and CPU of each, interleaved; Stagebell first. PostgreSQL's CPU is that of all its backends."""
     contenders = [Stagebell(), *durable_peers()]
     found: dict[str, list[dict[str, float]]] = {c.name: [] for c in contenders}
     for n in range(rounds):
@@ -27,7 +27,7 @@ async def measure(s: Setting, events: int = EVENTS, rounds: int = ROUNDS) -> dic
 
 
 def show(found: dict[str, dict[str, float]]) -> str:
-    """A line each, with how many times faster Stagebell is."""
+    """A line for each, with the ratio to Stagebell."""
     ours = found["stagebell"]["events_per_s"]
     return "\n".join(
         f"durable: {name:<24}{f['events_per_s']:>7.0f} events/s, CPU {f['cpu_ms_per_event']:.2f}"

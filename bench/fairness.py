@@ -1,6 +1,6 @@
-"""Codes beside a flood: how long others' codes take while one publisher's flood fills the channel, and at rest.
+"""The latency of codes while one publisher's flood fills the channel, and at rest.
 
-`python -m bench.fairness` runs this alone. Rounds at rest and beside a flood alternate, each with a database of its own.
+`python -m bench.fairness` runs this alone. Rounds at rest and under a flood alternate, each with a new database.
 """
 
 import argparse
@@ -27,12 +27,12 @@ from tests.support.nodes import connect
 CODES: Final = 100
 ROUNDS: Final = 3
 FLOOD: Final = 20
-SMALL: Final = 2000  # of the flood's events: with one reader each, three messages
-PEOPLE: Final = 100  # as many as an event may name
+SMALL: Final = 2000  # events of the flood with one reader each, three messages
+PEOPLE: Final = 100  # the maximum in one event
 EVERY_S: Final = 0.05
-STARTED_S: Final = 10.0  # until all templates are compiled: the start of a process is another figure
+STARTED_S: Final = 10.0  # until all templates are compiled, as start-up is measured elsewhere
 WANTED: Final = "at most 2"
-# What a code passes, each from the end of the one before: published, its unit of work opened, its commit known, claimed.
+# The steps of a code, each measured from the end of the previous one.
 STEPS: Final = ("in line", "committed", "claimed", "at the provider")
 _CLAIMED: Final = (
     "SELECT o.order_id, m.history FROM orders o JOIN notices n ON n.order_id = o.id"
@@ -59,12 +59,12 @@ def _flood(run: int, n: int) -> dict[str, Any]:
 
 
 def _small(n: int) -> dict[str, Any]:
-    """Of no run, so that its messages are not taken for codes."""
+    """Not part of a run, so that its messages are not taken for codes."""
     return {**small_event(n, 0), "id": f"s-{n}", "subject": f"S-{n}", "source": "/flood"}
 
 
 async def _codes(at: Setting, *, flooded: bool) -> dict[str, Any]:
-    """One round: for each code the ms that each step took, and how many messages went out meanwhile."""
+    """One round: for each code the ms of each step, and the number of messages sent meanwhile."""
     at.runs += 1
     s = replace(at, database=await at.postgres.create(f"codes{at.runs}"))
     stagebell = Stagebell(f"codes-{s.runs}")
@@ -91,7 +91,7 @@ async def _codes(at: Setting, *, flooded: bool) -> dict[str, Any]:
 
 
 async def _empty(s: Setting, queue: str) -> None:
-    """What is left of the flood is nobody's in the next round."""
+    """Discard the rest of the flood before the next round."""
     async with await aio_pika.connect(s.amqp) as connection:
         await (await (await connection.channel()).get_queue(queue, ensure=True)).purge()
 
@@ -99,7 +99,7 @@ async def _empty(s: Setting, queue: str) -> None:
 async def _steps(
     s: Setting, name: str, published: dict[str, float], reached: dict[str, float | None]
 ) -> list[tuple[float, ...]]:
-    """Of each code that came, the ms of each of STEPS."""
+    """For each code that arrived, the ms of each of STEPS."""
     committed: dict[str, float] = {}
     for line in (s.folder / f"{name}.log").read_text().splitlines():
         if '"event.accepted"' in line and '"B-' in line:
@@ -116,7 +116,7 @@ async def _steps(
         came = reached.get(order)
         if came is None or order not in committed or "sending" not in at:
             continue
-        # What is begun by its event's own transaction is claimed with it.
+        # Messages begun in their event's transaction are claimed in it.
         claimed = max(committed[order], at["sending"])
         passed = [published[order], at["pending"], committed[order], claimed, came]
         found[order] = tuple(1000 * (b - a) for a, b in pairwise(passed))
@@ -129,7 +129,7 @@ def _p(values: list[float], share: float) -> float:
 
 
 def _summed(rounds: list[dict[str, Any]]) -> dict[str, float]:
-    """The figures of all rounds of a kind together."""
+    """The figures over all rounds of a kind."""
     codes = [code for r in rounds for code in r["codes"]]
     waits = [sum(code) for code in codes]
     found = {"codes": float(len(codes)), "p50_ms": _p(waits, 0.5), "p99_ms": _p(waits, 0.99)}
@@ -141,7 +141,7 @@ def _summed(rounds: list[dict[str, Any]]) -> dict[str, float]:
 
 
 async def measure(s: Setting, rounds: int = ROUNDS) -> dict[str, dict[str, float]]:
-    """At rest, and beside a flood."""
+    """At rest and under a flood."""
     found: dict[str, list[dict[str, Any]]] = defaultdict(list)
     for _ in range(rounds):
         for name, flooded in (("at rest", False), ("beside a flood", True)):
@@ -150,7 +150,7 @@ async def measure(s: Setting, rounds: int = ROUNDS) -> dict[str, dict[str, float
 
 
 def show(found: dict[str, dict[str, float]]) -> str:
-    """The figures, where the time went, and how many times longer a code takes."""
+    """The figures, the time of each step, and the ratio of latencies."""
     lines = []
     for name, f in found.items():
         steps = ", ".join(f"{step} {f[f'{step} p50_ms']:.0f}/{f[f'{step} p99_ms']:.0f}" for step in STEPS)
@@ -163,7 +163,7 @@ def show(found: dict[str, dict[str, float]]) -> str:
 
 
 async def main() -> None:
-    """This part alone."""
+    """Run this part alone."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     options = parser.parse_args()

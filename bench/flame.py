@@ -1,6 +1,6 @@
 """A flame graph of one loaded process: `python -m bench.flame` writes bench/flame.svg (sampled by py-spy).
 
-By default over a backlog; `--rate 50` samples at a steady rate instead, where a message waits for each step.
+By default over a backlog; `--rate 50` samples at a steady rate, where messages wait between steps.
 """
 
 import argparse
@@ -15,7 +15,7 @@ from bench.setting import prepared
 
 
 async def main() -> None:
-    """Load a process, sample it."""
+    """Load a process and sample it."""
     parser = argparse.ArgumentParser()
     parser.add_argument("--seconds", type=int, default=8)
     parser.add_argument("--rate", type=int, default=0, help="events a second; 0 is a backlog")

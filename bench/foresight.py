@@ -1,4 +1,4 @@
-"""How fast the past and the future are played: events a second of one core's time, by the same `decide`."""
+"""The speed of simulation and replay: events a second of one core's time."""
 
 import tempfile
 from datetime import timedelta
@@ -21,7 +21,7 @@ RECORDED = 150
 
 
 async def measure() -> dict[str, float]:
-    """`simulate` of the main pack, and `backtest` of recorded lives of mixed kind on SQLite."""
+    """`simulate` of the main pack, and `backtest` of recorded orders of various kinds on SQLite."""
     pack = packs.load(ROOT / "templates").get("device_pickup")
     simulated = simulate(pack, ORDERS)
     with tempfile.TemporaryDirectory() as folder:
@@ -38,5 +38,5 @@ async def measure() -> dict[str, float]:
 
 
 def show(found: dict[str, float]) -> str:
-    """A line of the table."""
+    """A line of the report."""
     return "played in memory, events a second of one core: " + ", ".join(f"{k} {v:.0f}" for k, v in found.items())

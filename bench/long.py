@@ -1,6 +1,6 @@
-"""`make bench-long`: what takes too long for `make bench`: 20 million past orders, 10 million clocks. No time limit.
+"""`make bench-long`: parts too long for `make bench`: 20 million past orders, 10 million clocks. No time limit.
 
-Disk: about 1 kB for a bare past order, 4 kB for one of the tenth that has everything, 1 kB for a clock.
+Disk space: about 1 kB for a minimal past order, 4 kB for each tenth one, which is complete, 1 kB for a clock.
 """
 
 from typing import Any
@@ -12,7 +12,7 @@ from bench.setting import Setting, part
 async def measure(
     s: Setting, past: int = 20_000_000, pending: int = 10_000_000, events: int = 3000
 ) -> dict[str, dict[str, Any]]:
-    """Events a second with so many past orders beside none, and the cost of clocks with so many pending beside 1,000."""
+    """Events a second with this many past orders and none, and the cost of clocks with this many pending and 1,000."""
     return {
         "growth": await measures.grown(s, events, past),
         "clocks": {"past": past, "pending": pending, **await clocks.costs(s.postgres, pending)},

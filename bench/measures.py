@@ -1,4 +1,4 @@
-"""One figure each: throughput, latency, transactions, growth, time to start."""
+"""Measurements of one figure each: throughput, latency, transactions, growth, time to start."""
 
 import asyncio
 import contextlib
@@ -19,29 +19,29 @@ from tests.support.nodes import Postgres, connect, running
 from tests.support.past import fill
 
 FILLED_AT_ONCE = 1_000_000
-# Of a backlog, for its rate; and for all of it.
+# Time limits for a backlog: for its rate, and for all of it.
 LONG_ENOUGH_S = 10.0
 WHOLE_S = 150.0
-# After the first message, before a backlog's rate is taken; and of a steady rate, before waits are.
+# Warm-up times: after the first message of a backlog, and at a steady rate.
 WARM_BACKLOG_S = 2.0
 WARM_S = 4
 
 
 async def stats(s: Setting) -> dict[str, Any]:
-    """What the provider has seen."""
+    """The provider's counters."""
     async with aiohttp.ClientSession() as session, session.get(f"{s.provider}/stats") as answer:
         found: dict[str, Any] = await answer.json()
         return found
 
 
 async def reset(s: Setting) -> None:
-    """Forget it."""
+    """Reset the counters."""
     async with aiohttp.ClientSession() as session:
         await session.post(f"{s.provider}/reset")
 
 
 async def emptied(c: Contender, s: Setting) -> None:
-    """Nothing is left in its queues of what it did not get to."""
+    """Delete the messages left in its queues."""
     for name in c.queues:
         async with await aio_pika.connect(s.amqp) as connection:
             channel = await connection.channel()
@@ -50,10 +50,10 @@ async def emptied(c: Contender, s: Setting) -> None:
 
 
 async def throughput(c: Contender, s: Setting, count: int, at_most_s: float = LONG_ENOUGH_S) -> dict[str, float]:
-    """Events a second over a backlog, and CPU of each, once a process is warm, until the last message is at the provider.
+    """Events a second over a backlog, and CPU of each, from a warm process until the last message at the provider.
 
-    What a start costs is another figure: connections, statements and templates are made once. A backlog that lasts
-    longer than `at_most_s` is left, and the rate is that of what was done.
+    Start-up is measured separately: connections, statements and templates are prepared once. A backlog that takes
+    longer than `at_most_s` is abandoned, and the rate is that of the events processed.
     """
     s.runs += 1
     await c.prepare(s)
@@ -89,7 +89,7 @@ async def throughput(c: Contender, s: Setting, count: int, at_most_s: float = LO
 
 
 async def taken_in(c: Stagebell, s: Setting, count: int) -> float:
-    """Events a second that are committed, by what stands in the inbox: the broker counts as gone what is only handed out."""
+    """Events a second that are committed, counted in the inbox, as the broker counts delivered messages as gone."""
     s.runs += 1
     await c.prepare(s)
     await emptied(c, s)
@@ -112,7 +112,7 @@ async def taken_in(c: Stagebell, s: Setting, count: int) -> float:
 
 
 async def drained(c: Contender, s: Setting, count: int) -> float:
-    """Events a second taken from the queue, whatever becomes of them."""
+    """Events a second taken from the queue, whatever their outcome."""
     s.runs += 1
     await c.prepare(s)
     await c.feed(s, [event(n, s.runs) for n in range(count)])
@@ -139,7 +139,7 @@ async def drained(c: Contender, s: Setting, count: int) -> float:
 async def latency(c: Contender, s: Setting, seconds: int, rate: int = 50) -> dict[str, float]:
     """Milliseconds from publishing to the first message at the provider, at a steady rate, after `WARM_S` of it.
 
-    What a start costs is another figure: connections, statements and templates are made once.
+    Start-up is measured separately: connections, statements and templates are prepared once.
     """
     s.runs += 1
     await c.prepare(s)
@@ -163,9 +163,9 @@ async def latency(c: Contender, s: Setting, seconds: int, rate: int = 50) -> dic
 
 
 async def round_trips(s: Setting, count: int) -> dict[str, float]:
-    """Transactions and statements an event and a message, by a PostgreSQL of its own that counts them.
+    """Transactions and statements per event and message, counted by a separate PostgreSQL.
 
-    A statement is a round trip, but for the rows of one INSERT or UPDATE, which go out together.
+    A statement is a round trip, except for rows of one INSERT or UPDATE, which are sent together.
     """
     with running(Postgres, counting=True) as node:
         assert isinstance(node, Postgres)
@@ -191,9 +191,9 @@ async def round_trips(s: Setting, count: int) -> dict[str, float]:
 
 
 async def grown(s: Setting, count: int, past: int) -> dict[str, float]:
-    """Events a second with so many past orders, beside an empty database's."""
+    """Events a second with this many past orders, and with none."""
     empty = await throughput(Stagebell(), s, count)
-    # A tenth of them with all that belongs to an order, the others bare: what can be written in the time there is.
+    # A tenth of them complete, the others minimal, to limit the time for writing them.
     await fill(s.database, past // 10)
     connection = await connect(s.database)
     bare = (

@@ -1,4 +1,4 @@
-"""The parts of one event, each timed alone in this process: decode, decide, seal rows, render three messages."""
+"""The parts of processing one event, each timed alone in this process: decode, decide, seal, render three messages."""
 
 import time
 from collections.abc import Callable
@@ -28,7 +28,7 @@ REPEATS = 2000
 
 
 def timed(work: Callable[[], Any]) -> float:
-    """Microseconds a call."""
+    """Microseconds per call."""
     for _ in range(50):
         work()
     began = time.perf_counter()
@@ -38,7 +38,7 @@ def timed(work: Callable[[], Any]) -> float:
 
 
 async def commits(postgres: Postgres) -> dict[int, float]:
-    """Milliseconds an event for intake's whole transaction, by how many events it holds."""
+    """Milliseconds per event for intake's whole transaction, by the number of events in it."""
     clock = ManualTime(datetime.now(UTC))
     app = await new_app(await postgres.create("commits"), clock)
     found: dict[int, float] = {}
@@ -55,7 +55,7 @@ async def commits(postgres: Postgres) -> dict[int, float]:
 
 
 def measure() -> dict[str, float]:
-    """Each part's microseconds for one event (three messages)."""
+    """Microseconds of each part for one event with three messages."""
     loaded = packs.load(ROOT / "templates")
     workflow = loaded.get("device_pickup").workflow
     keyring = Keyring("a secret key for benches, as long as any")

@@ -1,7 +1,7 @@
-"""Events a second with 1, 2 and 4 partitions of intake, each on a broker of its own.
+"""Events a second with 1, 2 and 4 intake partitions, each on a broker of its own.
 
-`python -m bench.partitions` runs this part alone. Whole: one process with all roles. Taken in: intake alone, by as many
-processes as there are partitions, two at most.
+`python -m bench.partitions` runs this part alone. `whole`: one process with all roles. `taken_in`: intake only, by one
+process for each partition, two at most.
 """
 
 from dataclasses import replace
@@ -18,7 +18,7 @@ MOST_PROCESSES: Final = 2
 
 
 async def measure(s: Setting, events: int = EVENTS) -> dict[str, dict[str, float]]:
-    """By number of partitions."""
+    """The figures by number of partitions."""
     found: dict[str, dict[str, float]] = {}
     for count in COUNTS:
         with running(Rabbit) as node:
@@ -38,7 +38,7 @@ async def measure(s: Setting, events: int = EVENTS) -> dict[str, dict[str, float
 
 
 def show(found: dict[str, dict[str, float]]) -> str:
-    """A line each."""
+    """A line for each number."""
     return "\n".join(
         f"partitions {count}: {f['whole']:.0f} events/s whole ({f['cpu_ms_per_event']:.2f} ms of CPU an event);"
         f" taken in by {f['processes']:.0f}: {f['taken_in']:.0f}/s"

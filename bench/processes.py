@@ -1,4 +1,4 @@
-"""Processes and databases that several parts of the bench start: their settings, their usage, their end."""
+"""Processes and databases for several parts of the bench: their settings, usage and end."""
 
 import asyncio
 import contextlib
@@ -16,7 +16,7 @@ CLOCK_TICKS = os.sysconf("SC_CLK_TCK")
 
 
 def environment(folder: Path, database: str, broker: str, port: int = 0, **more: str) -> dict[str, str]:
-    """Settings of a service without providers: messages are captured."""
+    """Settings of a service without providers, so that messages are captured."""
     values = {
         "DATABASE_URL": database, "BROKER_URL": broker, "WORKFLOWS": str(ROOT / "templates"), "SECRET_KEY": "a secret key for benches, as long as any",
         "HTTP_PORT": str(port or free_port()), "PUBLIC_URL": "https://t.example", "LOG_FORMAT": "json", **more,
@@ -25,7 +25,7 @@ def environment(folder: Path, database: str, broker: str, port: int = 0, **more:
 
 
 async def ready(port: int) -> None:
-    """Wait until the service on this port says that it is."""
+    """Wait until the service on this port is ready."""
     async with aiohttp.ClientSession() as session, asyncio.timeout(60):
         while True:
             with contextlib.suppress(aiohttp.ClientError):
@@ -36,7 +36,7 @@ async def ready(port: int) -> None:
 
 
 def usage(processes: list[subprocess.Popen[bytes]]) -> tuple[float, float]:
-    """CPU seconds and peak memory (MiB) of these and their children."""
+    """CPU seconds and peak memory (MiB) of these processes and their children."""
     pids = [p.pid for p in processes]
     for pid in list(pids):
         pids += [int(c) for t in Path(f"/proc/{pid}/task").glob("*/children") for c in t.read_text().split()]
@@ -53,7 +53,7 @@ def usage(processes: list[subprocess.Popen[bytes]]) -> tuple[float, float]:
 
 
 def cpu_of_tree(pid: int) -> float:
-    """CPU seconds of a process, of those that it started, and of those among these that ended."""
+    """CPU seconds of a process and its descendants, including those that have ended."""
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
         children = [int(c) for t in Path(f"/proc/{pid}/task").glob("*/children") for c in t.read_text().split()]
@@ -63,7 +63,7 @@ def cpu_of_tree(pid: int) -> float:
 
 
 def stop(processes: list[subprocess.Popen[bytes]]) -> None:
-    """End what we started."""
+    """Stop these processes."""
     for p in processes:
         if p.poll() is None:
             os.killpg(p.pid, signal.SIGTERM)

@@ -1,4 +1,4 @@
-"""The provider that everybody sends to: takes a POST, remembers when, says yes. Run as `python -m bench.provider PORT`."""
+"""The provider for all contenders: accepts POSTs and records their times. Run as `python -m bench.provider PORT`."""
 
 import asyncio
 import re
@@ -9,11 +9,11 @@ import uvloop
 from aiohttp import web
 
 ORDER = re.compile(rb"B-(\d+)-(\d+)")
-CODE_TO = re.compile(rb"To=%2B(9198\d+)")  # the reader of a code, whose words name no order
+CODE_TO = re.compile(rb"To=%2B(9198\d+)")  # the reader of a code, whose text has no order id
 
 
 class Provider:
-    """Counts; `times` maps an order to the moment of its first message."""
+    """Counts requests; `times` maps an order to the time of its first message."""
 
     def __init__(self) -> None:
         self.count = 0

@@ -1,4 +1,4 @@
-"""The table and the chart."""
+"""The report: a table and a chart."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from bench import board, clocks, durable, fairness, foresight, partitions, sendi
 
 
 def show(found: dict[str, Any]) -> str:
-    """The table."""
+    """The table as text."""
     bare = found["work"]["bare loop"]["events_per_s"]
     lines = [f"{'':<12}{'events/s':>10}{'of bare':>9}{'CPU ms/event':>14}{'peak MiB':>10}{'p50 ms':>8}{'p99 ms':>8}"]
     for name, w in found["work"].items():
@@ -44,7 +44,7 @@ def show(found: dict[str, Any]) -> str:
 
 
 def chart(found: dict[str, Any]) -> str:
-    """Bars of events/s."""
+    """A bar chart of events/s as SVG."""
     most = max(w["events_per_s"] for w in found["work"].values())
     rows = []
     for i, (name, w) in enumerate(found["work"].items()):

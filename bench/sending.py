@@ -1,6 +1,6 @@
-"""CPU of one send, in µs: by Twilio's SDK and FCM as the service sends, beside a bare POST of aiohttp.
+"""CPU time of one send in µs: with Twilio's SDK and FCM as the service sends, and a bare POST with aiohttp.
 
-`python -m bench.sending` runs this part alone. Only this process counts; the provider is one of its own. Fifty at a time.
+`python -m bench.sending` runs this part alone. Only this process is measured; the provider is another. 50 at a time.
 """
 
 import asyncio
@@ -43,7 +43,7 @@ Post = Callable[[], Awaitable[object]]
 
 @asynccontextmanager
 async def _ways(provider: str) -> AsyncIterator[dict[str, Post]]:
-    """What is measured, by name."""
+    """The measured calls by name."""
     account = TwilioAccount(
         account_sid="AC" + "0" * 32, auth_token=SecretStr("t"), sms_from="+15005550006", base_url=provider
     )
@@ -79,7 +79,7 @@ async def _cpu_us(post: Post, count: int) -> float:
 
 
 async def measure(sends: int = SENDS, rounds: int = ROUNDS) -> dict[str, float]:
-    """The median µs of each, in turns."""
+    """The median in µs of each, measured alternately."""
     port = free_port()
     process = subprocess.Popen([sys.executable, "-m", "bench.provider", str(port)], cwd=ROOT)
     try:
@@ -107,7 +107,7 @@ async def _listening(port: int) -> None:
 
 
 def show(found: dict[str, float]) -> str:
-    """A line for the table."""
+    """A line of the report."""
     return "CPU of a send, µs: " + ", ".join(f"{name} {us:.0f}" for name, us in found.items())
 
 

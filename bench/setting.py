@@ -1,4 +1,4 @@
-"""Where a bench takes place: private nodes, a loopback provider, packs that never call a message stale."""
+"""The environment of a bench: private broker and database, a local provider, packs whose messages never expire."""
 
 import argparse
 import asyncio
@@ -21,7 +21,7 @@ from tests.support.ports import free_port
 from tests.support.providers import service_account
 
 ROOT = Path(__file__).parents[1]
-# What is done in the bench's own process is not told of among its figures.
+# Work of the bench's own process is not part of its figures.
 structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
 
 
@@ -32,7 +32,7 @@ def alone(
     option: str,
     usual: int,
 ) -> None:
-    """One part of the bench by itself, with one option."""
+    """Run one part of the bench, with one option."""
     parser = argparse.ArgumentParser()
     parser.add_argument(f"--{option}", type=int, default=usual)
     size = getattr(parser.parse_args(), option)
@@ -43,7 +43,7 @@ def alone(
 
 
 def part(measure: Callable[..., Coroutine[Any, Any, Any]], show: Callable[[Any], str], **options: int) -> None:
-    """One part of the bench by itself, with broker, database and provider; each option is a number."""
+    """Run one part of the bench, with broker, database and provider; options are numbers."""
     parser = argparse.ArgumentParser()
     for name, usual in options.items():
         parser.add_argument(f"--{name}", type=int, default=usual)
@@ -58,7 +58,7 @@ def part(measure: Callable[..., Coroutine[Any, Any, Any]], show: Callable[[Any],
 
 @dataclass
 class Setting:
-    """Where everything is."""
+    """Addresses and folders of the environment."""
 
     rabbit: Rabbit
     postgres: Postgres
@@ -71,13 +71,13 @@ class Setting:
 
     @property
     def amqp(self) -> str:
-        """The broker."""
+        """The broker's URL."""
         return self.rabbit.url
 
 
 @asynccontextmanager
 async def prepared() -> AsyncIterator[Setting]:
-    """Nodes and provider for the length of a `with`."""
+    """Start broker, database and provider for a `with` block."""
     folder = Path(tempfile.mkdtemp(prefix="stagebell-bench-"))
     shutil.copytree(ROOT / "templates", folder / "packs")
     pack = folder / "packs" / "device_pickup" / "workflow.yaml"

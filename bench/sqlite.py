@@ -1,6 +1,6 @@
-"""What SQLite's durability costs: events posted one by one, by how many publishers at once, with each way to commit.
+"""The cost of SQLite's durability: events posted one by one, by number of concurrent publishers and mode of committing.
 
-`python -m bench.sqlite` prints the table; a minute and a half.
+`python -m bench.sqlite` prints the table in a minute and a half.
 """
 
 import asyncio
@@ -25,7 +25,7 @@ PUBLISHERS = (1, 4, 16, 64)
 
 
 async def _rate(folder: Path, synchronous: str, publishers: int, *, grouped: bool) -> float:
-    """Events a second; nothing is sent meanwhile."""
+    """Events a second, while nothing is sent."""
     file = folder / f"{synchronous}-{publishers}-{grouped}.db"
     settings = Settings(
         _env_file=None,  # type: ignore[call-arg]

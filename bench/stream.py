@@ -1,6 +1,6 @@
-"""2,000 readers of the escalation stream in one process: a burst of 100 breaches, and readers who do not read.
+"""2,000 readers of the escalation stream in one process: a burst of 100 breaches, and readers that do not read.
 
-Teams are called for each order: with the pack's own limit the burst would be one incident, and one line.
+Teams are called for each order; with the pack's own limit the burst would be one incident with one line.
 
 `python -m bench.stream` runs this part alone.
 """
@@ -27,19 +27,19 @@ from tests.support.ports import free_port
 from tests.support.process import Process, without_incidents
 
 BREACHES = 100
-FLOOD = 2500  # more than a reader's backlog and buffers hold
+FLOOD = 2500  # more than the backlog and buffers of a reader
 QUIET = b"escalation.opened"
 
 
 class Reader:
-    """Counts the escalations that were opened, and when the last came."""
+    """Counts opened escalations, and the time of the last one."""
 
     def __init__(self) -> None:
         self.opened = 0
         self.at = 0.0
 
     async def read(self, session: aiohttp.ClientSession, url: str, ready: asyncio.Event) -> None:
-        """Until the other side closes."""
+        """Read until the other side closes."""
         async with session.get(url) as response:
             tail = b""
             async for chunk in response.content.iter_any():
@@ -53,7 +53,7 @@ class Reader:
 
 
 async def _open_slow(port: int, key: str) -> socket.socket:
-    """Asks for the stream and never reads it."""
+    """Request the stream and never read it."""
     s = socket.socket()
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     s.setblocking(False)
@@ -71,9 +71,9 @@ def _issue(n: int) -> Incoming:
 
 
 async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: int = 5) -> dict[str, Any]:
-    """Seconds from the breaches to the last reader's last line; what was missed; whether slow readers are let go."""
+    """Seconds from the breaches to the last reader's last line; missed lines; whether slow readers are disconnected."""
     url = await postgres.create("stream")
-    # As one incident the breaches would be one line of the stream, and not a hundred.
+    # As one incident the breaches would be one line instead of a hundred.
     packs = without_incidents(folder / "packs")
     app = await new_app(url, SteadyTime(), packs)
     async with app.ledger.transaction() as tx:
@@ -155,7 +155,7 @@ async def _metric(session: aiohttp.ClientSession, port: int, name: str) -> float
 
 
 def show(found: dict[str, Any]) -> str:
-    """A line for the table."""
+    """A line of the report."""
     return (
         f"stream: {found['readers']} readers, {BREACHES} breaches at once: the last line at the last reader after "
         f"{found['burst_last_s']:.2f} s (p50 {found['burst_p50_s']:.2f} s), {found['missed']} missed; in a flood of {FLOOD} "

@@ -1,6 +1,6 @@
-"""An upgrade from the first release's schema beside four writers, at millions of orders, with fsync on.
+"""An upgrade from the first release's schema with four concurrent writers, millions of orders, and fsync on.
 
-`python -m bench.upgrading --orders 5000000` runs this part alone; it fills the database first, which takes minutes.
+`python -m bench.upgrading --orders 5000000` runs this part alone; filling the database takes minutes.
 """
 
 import argparse
@@ -17,7 +17,7 @@ from service.ledger.database.schema import migrate
 from tests.support.nodes import Postgres, connect
 from tests.support.writers import Writers
 
-FROM = "0003"  # before the first step that builds indexes on tables of any size
+FROM = "0003"  # before the first step that builds indexes on large tables
 CHUNK = 250_000
 BEFORE_S = 15.0
 _FILL = (
@@ -53,7 +53,7 @@ def _figures(waits: Sequence[float]) -> dict[str, Any]:
 
 
 async def upgraded(orders: int) -> dict[str, Any]:
-    """The time that the upgrade takes, and the writers' waits before it and meanwhile."""
+    """The duration of the upgrade, and the writers' waits before and during it."""
     with closing(Postgres(durable=True)) as node:
         url = await node.create("orders")
         ledger = Ledger(url, Keyring("a secret key for benches, as long as they are"))

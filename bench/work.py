@@ -1,4 +1,4 @@
-"""The work that every peer does: an order event in, three messages rendered, three POSTs out."""
+"""The work of every peer: receive an order event, render three messages, send three POSTs."""
 
 import json
 import os

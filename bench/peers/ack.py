@@ -1,4 +1,4 @@
-"""Consumes and acknowledges, and does nothing else: what intake is measured beside."""
+"""A consumer that only acknowledges, for comparison with intake."""
 
 import asyncio
 

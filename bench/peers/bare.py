@@ -1,4 +1,4 @@
-"""By hand: aio-pika and aiohttp, prefetch 50, all three POSTs at once, acknowledged after."""
+"""Without a framework: aio-pika and aiohttp, prefetch 50, three concurrent POSTs, then an acknowledgement."""
 
 import asyncio
 

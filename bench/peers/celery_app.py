@@ -1,4 +1,4 @@
-"""Celery 5: two processes, acknowledged late, a kept HTTP session in each."""
+"""Celery 5: two processes, late acknowledgement, an HTTP session in each."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Dramatiq 2: two processes of eight threads, a kept HTTP session in each thread."""
+"""Dramatiq 2: two processes with eight threads, an HTTP session in each thread."""
 
 import json
 import threading

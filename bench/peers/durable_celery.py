@@ -1,4 +1,4 @@
-"""Celery with psycopg: two processes, acknowledged late; a task that comes again goes on where the last one ended."""
+"""Celery with psycopg: two processes, late acknowledgement; a redelivered task continues where the last try ended."""
 
 import json
 from typing import Any

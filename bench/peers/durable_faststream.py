@@ -1,6 +1,6 @@
-"""FastStream with SQLAlchemy: the handler keeps the event before it is acknowledged, two tasks send what is kept.
+"""FastStream with SQLAlchemy: the handler stores the event before it is acknowledged, two tasks send the messages.
 
-Claims, sends and outcomes go by the hundred, as anybody does who has measured it once.
+Claims, sends and outcomes are processed in batches of a hundred.
 """
 
 import asyncio

@@ -1,4 +1,4 @@
-"""aio-pika in, procrastinate out: the event, its order, its messages and a job for them are one transaction."""
+"""aio-pika in, procrastinate out: event, order, messages and a job for them are written in one transaction."""
 
 import asyncio
 import json

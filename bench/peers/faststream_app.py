@@ -1,4 +1,4 @@
-"""FastStream 0.7: a subscriber with a prefetch of 50, as its docs show it."""
+"""FastStream 0.7: a subscriber with a prefetch of 50, as in its documentation."""
 
 import asyncio
 

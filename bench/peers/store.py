@@ -1,8 +1,8 @@
-"""What the durable peers keep, with the promises that Stagebell makes, and no more than these.
+"""The tables of the durable peers, for the same guarantees as Stagebell's and no more.
 
-An event counts once (inbox). Its order and its messages are there with it or not at all, before the broker hears of it.
-A message is marked before it leaves and after it was taken, and each of these leaves a receipt; what a dead process was
-sending is seen by its lease.
+An event counts once (inbox). Its order and messages are committed with it, before the broker gets the acknowledgement.
+A message is marked before it is sent and after it was accepted, each with a receipt; a lease shows which messages a
+dead process was sending.
 """
 
 import os

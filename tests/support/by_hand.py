@@ -1,6 +1,6 @@
-"""Scenarios played by acts alone: what people do at the desk, as their pack lets them, in place of a publisher's events.
+"""Plays scenarios by acts only: what people do at the desk, as their pack allows, instead of a publisher's events.
 
-What an act cannot say stays what it was: a one-time code and later recipients come by events, issues are reported.
+Acts cannot do everything: one-time codes and later recipients come by events, issues are reported.
 """
 
 from typing import Any
@@ -22,7 +22,7 @@ ALICE = {"id": "key:alice", "name": "Alice", "role": "agent"}
 
 
 def opened(pack: Pack, case: dict[str, Any]) -> Pack:
-    """The pack with its acts open for what this case begins with and says: in every status, with every value."""
+    """The pack with its acts allowed in every status and with every value that this case uses."""
     w = pack.workflow
     said = {name for line in case["events"] for name in line.get("attributes", {})}
     sets = (*SETTABLE, "assignee", *(f"attributes.{name}" for name in said | w.attributes.keys()))
@@ -34,7 +34,7 @@ def opened(pack: Pack, case: dict[str, Any]) -> Pack:
 
 
 def play_by_hand(life: Life, workflow: str, case: dict[str, Any]) -> Played:
-    """The whole case straight against `decide`."""
+    """Play the whole case directly against `decide`."""
     surround(life, case)
     refused = []
     for line in case["events"]:

@@ -1,4 +1,4 @@
-"""One Chromium for all browser tests of a test process: each has contexts of its own in it, and none pays for its start."""
+"""One Chromium for all browser tests of a test process; each test has its own contexts in it."""
 
 import contextlib
 import os
@@ -14,7 +14,7 @@ from typing import Final
 # Without a window, its tabs and its menus, it takes half the CPU; a whole one will do where there is no such package.
 EXECUTABLE: Final = shutil.which("chromium-headless-shell") or "/usr/bin/chromium"
 START_WITHIN_S: Final = 60
-# Those by which Playwright starts it that matter to headless tests (its `chromiumSwitches`), and no sandbox, as for root.
+# Playwright's switches that matter to headless tests (its `chromiumSwitches`), and no sandbox, as required for root.
 SWITCHES: Final = (
     "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--mute-audio", "--no-first-run",
     "--blink-settings=primaryHoverType=2,availableHoverTypes=2,primaryPointerType=4,availablePointerTypes=4",
@@ -26,14 +26,14 @@ SWITCHES: Final = (
     "--disable-prompt-on-repost", "--disable-renderer-backgrounding", "--force-color-profile=srgb",
     "--metrics-recording-only", "--password-store=basic", "--use-mock-keychain", "--no-service-autorun",
     "--disable-search-engine-choice-screen",
-    # A third of its processes: one is kept ready for the next page otherwise, and each takes a start.
+    # Chromium would otherwise keep a spare renderer for the next page, which takes time to start.
     "--disable-features=SpareRendererForSitePerProcess,MediaRouter,OptimizationHints,Translate",
 )  # fmt: skip
 
 
 @contextlib.contextmanager
 def running() -> Iterator[str]:
-    """The address at which it takes commands (Chrome DevTools Protocol); ended, and its folder deleted, on leaving."""
+    """Start Chromium and yield the URL of its DevTools Protocol; stops it and deletes its folder at the end."""
     home = Path(tempfile.mkdtemp(prefix="stagebell-chromium-"))
     told = home / "DevToolsActivePort"
     command = [EXECUTABLE, *SWITCHES, "--remote-debugging-port=0", f"--user-data-dir={home}"]

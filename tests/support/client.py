@@ -1,4 +1,4 @@
-"""Calls to the running service as each role would make them."""
+"""Calls to the running service, in each role."""
 
 import contextlib
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ ROLES: tuple[Role, ...] = ("publisher", "agent", "supervisor", "admin")
 
 
 async def key_for(world: World, role: str, name: str = "", scopes: Sequence[str] = ()) -> str:
-    """A new API key."""
+    """Create an API key."""
     for _ in range(TRIES):
         with contextlib.suppress(DBAPIError):
             async with world.ledger.transaction() as tx:
@@ -26,7 +26,7 @@ async def key_for(world: World, role: str, name: str = "", scopes: Sequence[str]
 
 
 class Client:
-    """One caller."""
+    """A caller."""
 
     def __init__(self, world: World, key: str) -> None:
         self._base = world.http
@@ -34,7 +34,7 @@ class Client:
         self.session = aiohttp.ClientSession()
 
     async def call(self, method: str, path: str, body: Any = None, **more: Any) -> tuple[int, Any]:
-        """Status and decoded answer; asks again when told that a part of the service is away."""
+        """Status and decoded answer; retried while a part of the service is unavailable."""
         headers = {**self._headers, **more.pop("headers", {})}
         for _ in range(TRIES):
             status, answer = await self._call(method, path, body, headers, more)
@@ -59,5 +59,5 @@ class Client:
         return await self.call("POST", path, body)
 
     async def close(self) -> None:
-        """Close connections."""
+        """Close the connections."""
         await self.session.close()

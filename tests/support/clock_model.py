@@ -1,4 +1,4 @@
-"""A naive reading of clocks, written apart from the service: one dict a clock, every rule in plain words.
+"""A naive model of clocks, written independently of the service: one dict for each clock, each rule spelt out.
 
 The workflow is small and has one clock of each kind that events can start, stop, move and pause.
 """
@@ -38,7 +38,7 @@ MINUTE = timedelta(minutes=1)
 
 
 def write_pack(folder: Path) -> Path:
-    """The pack, in a folder of packs."""
+    """Write the pack into a folder of packs."""
     (folder / WORKFLOW).mkdir(parents=True)
     (folder / WORKFLOW / "workflow.yaml").write_text(PACK)
     return folder
@@ -46,7 +46,7 @@ def write_pack(folder: Path) -> Path:
 
 @dataclass
 class Running:
-    """A clock that runs, waits (`left`) or has rung."""
+    """A clock that is running, paused (`left`) or has breached."""
 
     due: datetime
     left: timedelta | None = None
@@ -56,7 +56,7 @@ class Running:
 
 @dataclass
 class Model:
-    """One order as the model sees it. `breaches`: (clock, moment), each once."""
+    """The model of one order. `breaches`: (clock, time), each once."""
 
     status: str | None = None
     eta: datetime | None = None
@@ -66,14 +66,14 @@ class Model:
     breaches: list[tuple[str, datetime]] = field(default_factory=list)
 
     def pass_time(self, until: datetime) -> None:
-        """Everything due by then rings, the earliest first."""
+        """Let clocks breach that are due by then, earliest first."""
         due = [(c.due, name) for name, c in self.clocks.items() if c.left is None and not c.rang and c.due <= until]
         for moment, name in sorted(due):
             self.clocks[name].rang = True
             self.breaches.append((name, moment))
 
     def event(self, status: str, time: datetime, eta: datetime | None, now: datetime) -> str:
-        """Apply an event as it arrives; what becomes of it."""
+        """Apply an event when it arrives; returns its outcome."""
         if time > now + 5 * MINUTE:
             return "rejected"
         at = min(time, now)
@@ -93,7 +93,7 @@ class Model:
         return "accepted"
 
     def _follow(self, at: datetime, *, any_event: bool) -> None:
-        """Start, stop, move, pause and go on."""
+        """Start, stop, move, pause and resume clocks."""
         assert self.since is not None
         open_ = self.status != "over"
         self._dwell("start", self.status == "waiting", 10 * MINUTE, at)

@@ -1,4 +1,4 @@
-"""A stand-in OpenTelemetry collector: OTLP over HTTP with protobuf, as the exporters of the SDKs speak it."""
+"""A stand-in OpenTelemetry collector: OTLP over HTTP with protobuf, as the SDK's exporters use it."""
 
 import gzip
 
@@ -10,7 +10,7 @@ from tests.support.standin import StandIn
 
 
 class Collector(StandIn):
-    """Keeps each span, and every byte that came."""
+    """Records each span, and all received bytes."""
 
     def __init__(self) -> None:
         self.spans: list[Span] = []
@@ -18,7 +18,7 @@ class Collector(StandIn):
         self.resource: dict[str, str] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        """Where exporters post."""
+        """The endpoint of exporters."""
         return [web.post("/v1/traces", self._take)]
 
     async def _take(self, request: web.Request) -> web.Response:

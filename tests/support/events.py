@@ -33,7 +33,7 @@ def event(
     envelope: dict[str, Any] | None = None,
     **data: Any,
 ) -> dict[str, Any]:
-    """An event `at` after `start`."""
+    """An event, `at` after `start`."""
     moment = start + at if isinstance(at, timedelta) else at
     said = {"workflow": "device_pickup", **({"status": status} if status else {}), **data}
     return {
@@ -56,12 +56,12 @@ def part_of(whole: str, part: str, status: str = "in_transit", **data: Any) -> d
 
 
 def encoded(e: dict[str, Any]) -> bytes:
-    """Structured-mode bytes."""
+    """The event in structured mode, encoded."""
     return msgspec.json.encode(e)
 
 
 def person(n: int, **more: Any) -> dict[str, Any]:
-    """The n-th customer, unlike any other."""
+    """The n-th customer, with unique data."""
     return {
         "name": f"C{n}",
         "phone": f"+9198{n:08d}",

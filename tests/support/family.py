@@ -1,4 +1,4 @@
-"""An order and its parts in memory, decided together as the service does; each is a `Life`."""
+"""An order and its parts in memory, decided together as in the service; each is a `Life`."""
 
 from collections.abc import Mapping
 from datetime import datetime
@@ -16,7 +16,7 @@ from tests.support.life import FIRST_ID, Life
 
 
 class Family:
-    """Orders by their ids, of these packs."""
+    """Orders of these packs by id."""
 
     def __init__(self, *packs: Pack, start: datetime = NOON) -> None:
         self.now = start
@@ -27,13 +27,13 @@ class Family:
         return self.lives[order_id]
 
     def status(self, order_id: str) -> str:
-        """Where an order stands."""
+        """The status of an order."""
         order = self.lives[order_id].order
         assert order is not None
         return order.status
 
     def take(self, said: Mapping[str, Any]) -> None:
-        """An event arrives now, and its order's whole hears of what it changes; raises Rejection."""
+        """Apply an event now, and inform the order's whole; raises Rejection."""
         name, pack = str(said["subject"]), self._packs[str(said["data"]["workflow"])]
         life = self.lives.get(name) or Life(pack, self.now)
         event = canonical_event(decode(encoded(dict(said))), pack.workflow.region, life.order)
@@ -57,7 +57,7 @@ class Family:
             each.settle()
 
     def refusal(self, said: Mapping[str, Any]) -> str:
-        """Why an event is refused; empty when it is taken."""
+        """Why an event is rejected; empty if it is accepted."""
         try:
             self.take(said)
         except Rejection as rejection:
@@ -65,7 +65,7 @@ class Family:
         return ""
 
     def travel_to(self, moment: datetime) -> None:
-        """Let time pass for all of them."""
+        """Advance the time of all of them."""
         for life in self.lives.values():
             life.travel_to(moment)
         self.now = moment

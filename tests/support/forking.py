@@ -1,7 +1,7 @@
-"""`stagebell` processes for tests, forked by a process that has imported the service once: to import it takes a second.
+"""Forks `stagebell` processes from one that has imported the service already, as importing it takes a second.
 
-They are as if started by `python -m service`: own id, environment, folder and files, `stagebell`'s own entry point and
-end. What changes how Python itself starts (LD_PRELOAD, another PYTHONPATH) is for `subprocess` alone; see `can_fork`.
+They behave as if started by `python -m service`: own process id, environment, folder and files, `stagebell`'s entry
+point and exit. What changes Python's start itself (LD_PRELOAD, PYTHONPATH) needs `subprocess`; see `can_fork`.
 """
 
 import atexit
@@ -24,9 +24,9 @@ from typing import IO, Final
 
 ROOT: Final = Path(__file__).parents[2]
 MOST_BYTES: Final = 1 << 20
-# Set for tests; what measures processes starts them as operators do.
+# Set for tests; measurements start processes as operators do.
 ALLOWED: Final = threading.Event()
-# What commands import when they run, so that no child has to.
+# Modules that commands import at run time, so that children need not.
 IMPORTED: Final = (
     "service.cli", "service.app", "service.cli.running", "service.cli.demo", "service.cli.checking", "service.cli.publishing",
     "service.cli.dead", "service.cli.explaining", "service.cli.auditing", "service.cli.gap", "alembic.command", "uvloop",
@@ -35,7 +35,7 @@ IMPORTED: Final = (
 
 
 def can_fork(env: Mapping[str, str]) -> bool:
-    """Whether it is a test that asks, and nothing in this environment is read before the first line of the service."""
+    """Whether this is a test, and nothing in the environment affects Python's start."""
     if not (ALLOWED.is_set() and hasattr(os, "pidfd_open")):
         return False
     others = [name for name in env if name.startswith(("LD_", "PYTHON")) and env[name] != os.environ.get(name)]
@@ -43,7 +43,7 @@ def can_fork(env: Mapping[str, str]) -> bool:
 
 
 class Forked:
-    """A process that was forked for us; the part of `subprocess.Popen` that tests use."""
+    """A forked process, with the methods of `subprocess.Popen` that tests use."""
 
     def __init__(self, pid: int) -> None:
         self.pid = pid
@@ -51,11 +51,11 @@ class Forked:
         self._ended = os.pidfd_open(pid)
 
     def poll(self) -> int | None:
-        """The exit code, negative for a signal; None while it runs."""
+        """The exit code, negative for a signal; None while it is running."""
         return self._look(0)
 
     def wait(self, timeout: float | None = None) -> int:
-        """The exit code; raises subprocess.TimeoutExpired after so many seconds."""
+        """The exit code; raises subprocess.TimeoutExpired after `timeout` seconds."""
         code = self._look(timeout)
         if code is None:
             raise subprocess.TimeoutExpired(f"stagebell, forked as {self.pid}", timeout or 0.0)
@@ -68,7 +68,7 @@ class Forked:
         return self.returncode
 
     def send_signal(self, number: int) -> None:
-        """Send it, unless the process has ended."""
+        """Send a signal, unless the process has ended."""
         if self.poll() is None:
             signal.pidfd_send_signal(self._ended, number)
 
@@ -85,13 +85,13 @@ def start(
     stdout: IO[bytes],
     stderr: IO[bytes],
 ) -> Forked:
-    """`stagebell` with these arguments; its files stay open here."""
+    """Start `stagebell` with these arguments; the caller's files stay open."""
     files = [stdin.fileno(), stdout.fileno(), stderr.fileno()]
     return Forked(_server().fork([list(arguments), dict(env), str(folder)], files))
 
 
 class _Server:
-    """The process that forks, as it is seen from here; one for this process."""
+    """The forking process, as seen from the test process, which has one."""
 
     def __init__(self) -> None:
         self._socket, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
@@ -127,7 +127,7 @@ def _clean() -> dict[str, str]:
 
 
 def _serve(ours: socket.socket) -> None:
-    """Fork whatever is asked for; returns in each child, and at the end."""
+    """Serve fork requests; returns in each child, and at the end."""
     while True:
         said, files, _, _ = socket.recv_fds(ours, MOST_BYTES, 3)
         if not said:
@@ -149,7 +149,7 @@ def _serve(ours: socket.socket) -> None:
 
 
 def _read_packs(folder: str) -> None:
-    """Build and compile them here, once for the same texts, and not in each child; what is wrong the child will say."""
+    """Load and compile packs once, instead of in each child; errors are reported by the child."""
     from service.workflows import packs
 
     with contextlib.suppress(Exception):
@@ -159,7 +159,7 @@ def _read_packs(folder: str) -> None:
 
 
 def _become(arguments: list[str], env: dict[str, str], folder: str, files: list[int]) -> None:
-    """What exec would have made of this process."""
+    """Set up the child like exec would."""
     import uuid_utils
 
     uuid_utils.reseed_rng()

@@ -1,6 +1,6 @@
 """A full day at the desk: orders in every stage, hundreds of open escalations and conversations, a channel that refuses us.
 
-`python -m tests.support.full_day --port 8497` fills a service with it and serves the desk, for pictures and for looking.
+`python -m tests.support.full_day --port 8497` fills a service with it and serves the desk, for screenshots.
 """
 
 import argparse
@@ -42,7 +42,7 @@ AT_ONCE: Final = 100
 
 
 def packs() -> Path:
-    """The packs as they come, but that many late partners are many lines on the board, not one incident."""
+    """The packs, changed so that many late partners are many lines on the board instead of one incident."""
     folder = Path(tempfile.mkdtemp(prefix="stagebell-day-")) / "packs"
     shutil.copytree(ROOT / "templates", folder)
     pack = folder / "device_pickup" / "workflow.yaml"
@@ -54,7 +54,7 @@ def packs() -> Path:
 
 
 def events(now: datetime, ended: int, open_ones: int, *, first: int = 0) -> Iterator[dict[str, Any]]:
-    """What an order system said until `now`: orders of the last two weeks, and those of today that are in trouble."""
+    """An order system's events until `now`: orders of the last two weeks, and today's orders with problems."""
     dice = random.Random(1)
     for n in range(first, first + ended + open_ones):
         is_open = n >= first + ended
@@ -90,7 +90,7 @@ def events(now: datetime, ended: int, open_ones: int, *, first: int = 0) -> Iter
 
 
 def past_events(now: datetime, count: int) -> Iterator[dict[str, Any]]:
-    """Orders of the last three months that have ended: one in twenty from its beginning, of the others the last word."""
+    """Closed orders of the last three months: each twentieth with all its events, the others with the last one only."""
     dice = random.Random(2)
     for n in range(count):
         began = now - timedelta(hours=dice.uniform(6, 90 * 24))
@@ -113,7 +113,7 @@ async def _behave(sent: Sent) -> web.StreamResponse | None:
 
 
 async def fill(app: App, ended: int, open_ones: int) -> None:
-    """Let the day happen."""
+    """Process the day's events."""
     batch: list[Incoming] = []
     for e in sorted(events(app.time.now(), ended, open_ones), key=lambda e: e["time"]):
         batch.append(Incoming(encoded(e)))
@@ -126,7 +126,7 @@ async def fill(app: App, ended: int, open_ones: int) -> None:
 
 
 async def handle(app: App) -> None:
-    """People have taken some of it."""
+    """Let people handle some of them."""
     async with app.ledger.reading() as tx:
         found, _, _ = await listed(tx, EscalationFilter(limit=1000), app.time.now(), scope=EVERYTHING)
     for n, line in enumerate(found):
@@ -176,7 +176,7 @@ async def full_day(ended: int = 300, open_ones: int = 340, port: int = 0) -> Asy
 
 
 async def main() -> None:
-    """Serve it until it is ended."""
+    """Serve it until interrupted."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, default=8497)
     parser.add_argument("--orders", type=int, default=300)

@@ -1,8 +1,8 @@
-"""What a task takes at the desk: keys and clicks as they are made, and the seconds that a person needs for them.
+"""Measures tasks at the desk: keys and clicks as they are made, and the seconds that a person needs for them.
 
 Seconds are those of the Keystroke-Level Model (Card, Moran, Newell, "The Keystroke-Level Model for User Performance Time
-with Interactive Systems", CACM 23(7), 1980): an average typist's key, pointing at something and pressing there, and one
-thought before the task; and what the pages made them wait, as it was measured.
+with Interactive Systems", CACM 23(7), 1980): an average typist's key, pointing and clicking, and one pause to think
+before the task; plus the measured times of the pages.
 """
 
 import json
@@ -16,17 +16,17 @@ from playwright.async_api import Locator, Page
 KEY_S: Final = 0.28
 CLICK_S: Final = 1.1 + 0.2
 THOUGHT_S: Final = 1.35
-# A file to which each task that was done is added, as a line of JSON.
+# A file to which each finished task is appended as a line of JSON.
 TOLD: Final = "STAGEBELL_TEST_TASKS"
 
 
 def seconds(keys: int, clicks: int) -> float:
-    """What a person needs, without what the pages take."""
+    """The person's seconds, without the time of the pages."""
     return THOUGHT_S + keys * KEY_S + clicks * CLICK_S
 
 
 class Hand:
-    """Somebody at a page who does one task. `words`: how many letters of it are what they have to say, and no way to it."""
+    """Somebody doing one task on a page. `words`: letters of text that the task requires, not counted as effort."""
 
     def __init__(self, page: Page, task: str) -> None:
         self.page, self.task = page, task
@@ -34,34 +34,34 @@ class Hand:
         self._began = time.perf_counter()
 
     async def press(self, *keys: str) -> None:
-        """Keys, one after the other."""
+        """Press keys, one after the other."""
         for key in keys:
             await self.page.keyboard.press(key)
             self.keys += 1
 
     async def type(self, text: str) -> None:
-        """Where the focus is."""
+        """Type where the focus is."""
         await self.page.keyboard.type(text)
         self.keys += len(text)
 
     async def click(self, on: Locator) -> None:
-        """Once."""
+        """Click once."""
         await on.click()
         self.clicks += 1
 
     async def choose(self, among: Locator, value: str) -> None:
-        """One of a list: it is opened, and one is pressed."""
+        """Choose from a list: open it and click."""
         await among.select_option(value)
         self.clicks += 2
 
     async def say(self, field: Locator, text: str) -> None:
-        """What the task is about, into a field that is clicked."""
+        """Type the task's text into a field, after clicking it."""
         await field.fill(text)
         self.clicks += 1
         self.words += len(text)
 
     def done(self, *, keys: int = 0, clicks: int = 0) -> None:
-        """It is done, with at most so many."""
+        """Finish the task, and check the number of keys and clicks."""
         waited = time.perf_counter() - self._began
         assert self.keys <= keys, (self.task, self.keys)
         assert self.clicks <= clicks, (self.task, self.clicks)

@@ -1,4 +1,4 @@
-"""Debian's HAProxy as a node for tests: before a cluster of RabbitMQ, or before the primary among PostgreSQL servers."""
+"""Debian's HAProxy for tests: in front of a RabbitMQ cluster, or of the primary among PostgreSQL servers."""
 
 import shutil
 import subprocess
@@ -14,9 +14,9 @@ from tests.support.ports import free_port
 
 
 class HAProxy:
-    """Passes connections on to the first of these ports that is well; those of one that falls are closed.
+    """Forwards connections to the first healthy port; connections to one that fails are closed.
 
-    `asked`: the ports where each is asked over HTTP whether it is well; without them, connecting to it must do.
+    `asked`: ports of HTTP health checks; without them, a TCP connection is the check.
     """
 
     def __init__(self, ports: Sequence[int], asked: Sequence[int] = ()) -> None:
@@ -47,7 +47,7 @@ class HAProxy:
 
 
 class Primaries:
-    """Says over HTTP of each server whether it is the primary, as cluster managers do (Patroni, `GET /primary`)."""
+    """Answers over HTTP whether each server is the primary, like cluster managers (Patroni, `GET /primary`)."""
 
     def __init__(self, nodes: Sequence[Postgres]) -> None:
         self._nodes = nodes
@@ -55,7 +55,7 @@ class Primaries:
         self.ports: list[int] = []
 
     async def start(self) -> None:
-        """Listen, at a port for each."""
+        """Listen on a port for each."""
         for node in self._nodes:
             app = web.Application()
             app.router.add_get("/primary", self._answers_for(node))
@@ -81,6 +81,6 @@ class Primaries:
         return answer
 
     async def close(self) -> None:
-        """End."""
+        """Stop."""
         for runner in self._runners:
             await runner.cleanup()

@@ -1,6 +1,6 @@
-"""How much of the heart its own tests see: the share of branches that ran, from slipcover's reports; see `make test-fast`.
+"""Branch coverage of the pure core by its own tests, from slipcover's reports; see `make test-fast`.
 
-The heart is `service/domain` and `service/workflows`: what needs no database, broker or network.
+The core is `service/domain` and `service/workflows`, which need no database, broker or network.
 """
 
 import sys
@@ -20,13 +20,13 @@ class File(msgspec.Struct):
 
 
 class Report(msgspec.Struct):
-    """What slipcover writes with `--branch --json`."""
+    """slipcover's report (`--branch --json`)."""
 
     files: dict[str, File]
 
 
 def main(*paths: str) -> int:
-    """Print the share, and each branch that no test took in any of these reports; 1 where the share is too small."""
+    """Print the share and each branch that no test took in any report; returns 1 if the share is too small."""
     taken: set[tuple[str, int, int]] = set()
     others: set[tuple[str, int, int]] = set()
     for path in paths:

@@ -1,7 +1,7 @@
-"""As much of Helm's templates as our chart uses, for machines without Helm; it refuses what it does not know.
+"""Renders the part of Helm's template language that our chart uses, for machines without Helm; fails on anything else.
 
-`python -m tests.support.helm` writes deploy/helm/rendered.yaml and rendered-all.yaml anew. Helm has the last word: where
-both are at hand, `helm template stagebell deploy/helm/stagebell` should say the same documents.
+`python -m tests.support.helm` writes deploy/helm/rendered.yaml and rendered-all.yaml. Helm is authoritative: if
+available, `helm template stagebell deploy/helm/stagebell` should render the same documents.
 """
 
 import json
@@ -16,7 +16,7 @@ from tests.support.world import ROOT
 
 CHART: Final = ROOT / "deploy/helm/stagebell"
 HEAD: Final = "# Made by `python -m tests.support.helm` from deploy/helm/stagebell; Helm itself has not rendered it.\n"
-# Everything that can be switched on, for the second rendering.
+# All optional features, for the second rendering.
 ALL: Final[Mapping[str, Any]] = {
     "autoscaling": {"enabled": True, "prometheus": "http://prometheus.monitoring:9090"},
     "ingress": {"enabled": True, "className": "nginx", "tlsSecret": "orders-tls"},
@@ -38,7 +38,7 @@ def render(more: Mapping[str, Any], release: str = "stagebell") -> str:
 
 
 def values(more: Mapping[str, Any]) -> Any:
-    """The chart's values with `more` laid over them."""
+    """The chart's values, overridden by `more`."""
     return _over(yaml.safe_load((CHART / "values.yaml").read_text()), more)
 
 
@@ -49,7 +49,7 @@ def _over(below: Any, above: Any) -> Any:
 
 
 def _tokens(text: str) -> list[tuple[str, str]]:
-    """Texts and actions in turn; a `-` takes the blanks on its side."""
+    """Texts and actions alternately; a `-` trims the blanks on its side."""
     tokens, at, eat = [], 0, False
     for action in re.finditer(r"\{\{(-?)\s*(.*?)\s*(-?)\}\}", text, re.DOTALL):
         between = text[at : action.start()]
@@ -89,7 +89,7 @@ def _end(tokens: list[tuple[str, str]], start: int) -> int:
 
 
 def _scopes(head: str, rest: str, scope: Scope) -> Iterator[Scope]:
-    """What a block runs in: once if true, or once for each value; maps go by their keys' order, as in Helm."""
+    """The scopes of a block: one if true, or one for each value; maps are sorted by key, as in Helm."""
     if head == "if":
         yield from [scope] if _value(rest, scope) else []
         return
@@ -160,7 +160,7 @@ def _operand(word: str, scope: Scope) -> Any:
     head, *path = word.split(".")
     value = scope[head or "."]
     for step in path:
-        value = value[step]  # a name that the values do not have is a mistake here
+        value = value[step]  # an unknown name is an error here
     return value
 
 

@@ -20,12 +20,12 @@ CLIENT, SECRET = "desk", "client-secret-for-tests"
 
 @cache
 def _own_key() -> RSAKey:
-    """One for the whole run: to make one takes longer than most tests."""
+    """One key for the whole run, as generating one takes longer than most tests."""
     return RSAKey.generate_key(2048, parameters={"kid": "k1"}, auto_kid=False)
 
 
 class Issuer(StandIn):
-    """Signs in whoever comes, with `claims`; `key` signs, `published` is what others may check with."""
+    """Signs in everybody with `claims`; `key` signs, `published` is the key set for verification."""
 
     def __init__(self) -> None:
         self.key = _own_key()
@@ -36,7 +36,7 @@ class Issuer(StandIn):
         self.codes: dict[str, dict[str, str]] = {}
 
     def routes(self) -> list[web.RouteDef]:
-        """Discovery, and what it names."""
+        """Discovery, and the endpoints that it names."""
         return [
             web.get("/.well-known/openid-configuration", self._discovery),
             web.get("/authorize", self._authorize),
@@ -80,8 +80,8 @@ class Issuer(StandIn):
             parts = [base64.urlsafe_b64encode(json.dumps(part).encode()) for part in ({"alg": "none"}, claims)]
             return b".".join(p.rstrip(b"=") for p in (*parts, b"")).decode()
         if self.forged == "symmetric":
-            # The public key as an HMAC secret: the classic confusion of algorithms.
-            # By hand, as the library refuses to make such a key.
+            # The public key as an HMAC secret: the classic algorithm confusion attack.
+            # Built manually, as the library refuses to create such a key.
             parts = [base64.urlsafe_b64encode(json.dumps(p).encode()).rstrip(b"=")
                      for p in ({"alg": "HS256", "kid": "k1"}, claims)]  # fmt: skip
             signed = hmac.digest(self.published.as_pem(private=False), b".".join(parts), "sha256")

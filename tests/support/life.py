@@ -1,7 +1,7 @@
-"""One order's life in memory: causes go to `decide`, due clocks ring and messages leave on a clock moved by hand.
+"""One order's life in memory: causes go to `decide`, due clocks fire and messages are sent, on a manual clock.
 
-The twin of `World` for rules that need no database: the same events in, the same view out, in milliseconds. All tests
-of the pure heart come through here, so that what `decide` is called with stands in one place.
+The counterpart of `World` for rules that need no database: the same events and views, in milliseconds. All tests of
+the pure core use it, so that `decide` is called in one place.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -50,12 +50,12 @@ from service.workflows.values import Links, TextReader, template_values
 from tests.support.events import CUSTOMER, NOON, encoded, event
 
 WAITING = ("pending", "retrying")
-# A time-ordered id, as the service gives its orders; the last bits are its children's.
+# A time-ordered id, as in the service; the last bits are for its children.
 FIRST_ID = order_uuid(UUID("0195f1c0-0000-7000-8000-000000000000"))
 
 
 class Life:
-    """An order of `pack`, from its first event on. `provider` answers for all channels, at first by taking all.
+    """An order of `pack`, from its first event. `provider` answers for all channels, by default accepting everything.
 
     `receipts`: the channels on which what was taken is delivered at once. `messages`, `clocks` and `escalations` hold the last state of each; `entries` is the timeline.
     """
@@ -74,14 +74,14 @@ class Life:
         self._mailed: list[Message] = []
 
     def take(self, said: Mapping[str, Any]) -> Decision:
-        """An event arrives now; raises Rejection. What it leads to at this moment happens, too."""
+        """Apply an event now, with what it makes due; raises Rejection."""
         event = canonical_event(decode(encoded(dict(said))), self.pack.workflow.region, self.order)
         decision = self.cause(EventReceived(self.now, event))
         self.settle()
         return decision
 
     def refusal(self, said: Mapping[str, Any]) -> str:
-        """Why an event is refused; empty when it is taken."""
+        """Why an event is rejected; empty if it is accepted."""
         try:
             self.take(said)
         except Rejection as rejection:
@@ -89,13 +89,13 @@ class Life:
         return ""
 
     def cause(self, cause: Cause) -> Decision:
-        """Decide one cause and keep what follows, as a commit would; nothing is sent yet. Raises Rejection."""
+        """Decide one cause and apply the decision, like a commit; nothing is sent yet. Raises Rejection."""
         before = canonical_order(self.order, self.pack.workflow.region) if self.order else None
         return self.keep(decide(before, cause, self.pack.workflow, FIRST_ID))
 
     def keep(self, decision: Decision) -> Decision:
-        """As a commit would."""
-        # What the ledger keeps is what comes back.
+        """Apply a decision, like a commit."""
+        # Through JSON, as through the ledger.
         self.order = msgspec.json.decode(msgspec.json.encode(decision.order), type=Order)
         self.entries += decision.entries
         self.notices |= {p.id: p for p in decision.notices}
@@ -108,11 +108,11 @@ class Life:
         return decision
 
     def look(self) -> Decision:
-        """Do what is due now, and nothing else."""
+        """Process what is due now."""
         return self.cause(ClockDue(self.now))
 
     def message(self, n: Message, *siblings: Message, drop_address: bool = False) -> Decision:
-        """A message reached this state; `siblings` are those of its notice."""
+        """Inform the order of a message's state; `siblings` are those of its notice."""
         return self.cause(MessageSettled(self.now, n, siblings, drop_address=drop_address))
 
     def send(self, notice: str, by: str = "Kim", *, channels: tuple[str, ...] = (), **inputs: Any) -> Decision:
@@ -126,28 +126,28 @@ class Life:
     def handle(
         self, escalation: UUID, act: EscalationAct, *, by: str = "Lee", comment: str = "", **more: Any
     ) -> Decision:
-        """A supervisor acts on an escalation; `more` is what the act takes besides."""
+        """A supervisor acts on an escalation; `more`: its further arguments."""
         return self.cause(HandleEscalation(self.now, escalation, act, by, comment, **more))
 
     def opt(self, channel: str, address: str, why: str, *, lifted: bool = False) -> Decision:
-        """Somebody wants no more messages on a channel, or wants them again."""
+        """A person opts out of a channel, or in again."""
         return self.cause(OptOutChanged(self.now, channel, address, why, lifted))
 
     def erase(self, *addresses: str, names: tuple[str, ...] = (), everybody: bool = False) -> Decision:
-        """Somebody is to be forgotten."""
+        """Erase a person."""
         return self.cause(ErasePerson(self.now, frozenset(addresses), frozenset(names), everybody))
 
     def revoke_links(self, by: str = "Kim") -> Decision:
-        """The tracking links so far are void."""
+        """Revoke the tracking links."""
         return self.cause(RevokeLinks(self.now, by))
 
     @property
     def due(self) -> datetime | None:
-        """When the order next wants attention."""
+        """When the order is due next."""
         return running.wake_at(self.order) if self.order else None
 
     def settle(self) -> None:
-        """Let everything happen that is due at this moment: clocks ring, messages leave and are answered."""
+        """Process everything that is due now: clocks fire, messages are sent and answered."""
         while True:
             if (due := self.due) is not None and due <= self.now:
                 self.look()
@@ -158,7 +158,7 @@ class Life:
                 return
 
     def travel_to(self, moment: datetime) -> None:
-        """Let time pass as it would in life: stop at everything that is due on the way."""
+        """Advance the time, stopping at everything that is due in between."""
         self.settle()
         while self.now < moment:
             ahead = [n.not_before for n in self.messages.values() if n.state in WAITING and n.not_before > self.now]
@@ -171,7 +171,7 @@ class Life:
         return running.wake_at(self.order) if self.order else None
 
     def _next_message(self) -> Message | None:
-        """Whose turn it is: of one address on one channel, messages leave in the order in which they were planned."""
+        """The next message to send: messages to one address on one channel are sent in the order of their planning."""
         due = [n for n in self.messages.values() if n.state in WAITING and n.not_before <= self.now]
         return min((n for n in due if not any(self._in_front(n))), key=turn_of, default=None)
 
@@ -186,7 +186,7 @@ class Life:
                 yield not waits_itself and not (n.secret and not other.secret and other.attempts)
 
     def _send(self, n: Message) -> None:
-        """Ask the provider, unless it is too late for that by now."""
+        """Send a message, unless it has become pointless."""
         assert self.order is not None
         notice, workflow = self.notices[n.notice_id], self.pack.workflow
         stale = before_sending(
@@ -211,7 +211,7 @@ class Life:
             self.answered(after, settle(after, Receipt("delivered", ""), self.now, jitter=0.5))
 
     def answered(self, before: Message, after: Message) -> None:
-        """What became of a message: the order hears of it when that is an end, or it reached somebody."""
+        """Inform the order of a message's outcome if it is final, or the message reached somebody."""
         self.messages[before.id] = after
         if after.state in FINAL_STATES | SENT_STATES:
             siblings = tuple(m for m in self.messages.values() if m.notice_id == after.notice_id)
@@ -223,7 +223,7 @@ class Life:
         return [(n.address, self.text_of(n)) for n in self._mailed]
 
     def text_of(self, n: Message) -> str:
-        """The words of a message, as its reader gets them."""
+        """The text of a message, as its reader sees it."""
         notice = self.notices[n.notice_id]
         secret = self.pack.workflow.notices[n.notice].secret
         values = template_values(
@@ -238,7 +238,7 @@ class Life:
         return self.pack.templates.render(n.locale, n.notice, n.channel, values).text
 
     def view(self) -> dict[str, Any]:
-        """The order as `World.view` shows it, in the parts that scenario files speak of."""
+        """The parts of `World.view` that scenario files refer to."""
         return {
             "messages": [
                 {"sent": m.sent_at, "notice": m.notice, "audience": m.audience, "channel": m.channel, "state": m.state}
@@ -254,32 +254,32 @@ class Life:
 
     @property
     def told(self) -> list[str]:
-        """The notices that were planned, in that order."""
+        """The planned notices, in sequence."""
         return [p.name for p in self.notices.values()]
 
     def kinds(self) -> list[str]:
-        """What the timeline's lines are."""
+        """The kinds of the timeline's lines."""
         return [e.kind for e in self.entries]
 
     def clock_states(self) -> dict[str, str]:
-        """Clock name to its last state."""
+        """The last state of each clock by name."""
         return {c["name"]: c["state"] for c in self.view()["clocks"]}
 
 
 def after(minutes: float = 0, *, hours: float = 0) -> datetime:
-    """So long after the start of a life."""
+    """The time this long after the start of a life."""
     return NOON + timedelta(hours=hours, minutes=minutes)
 
 
 def happened(status: str | None = None, at: float = 0, **said: Any) -> dict[str, Any]:
-    """An event about the errand E-1, so many minutes after the start; without a status, of the kind that fits."""
+    """An event about the errand E-1, `at` minutes after the start; without a status, of the type that fits."""
     kinds = {"issue": "order.issue_reported", "note": "order.note_added"}
     kind = "order.status_changed" if status else next((k for key, k in kinds.items() if key in said), "order.updated")
     return event("E-1", status, timedelta(minutes=at), kind=kind, **{"workflow": "errand", **said})
 
 
 def begun(pack: Pack, status: str = "asked", **said: Any) -> Life:
-    """The life of an errand whose first event came at the start, with a customer who can be reached everywhere."""
+    """The life of an errand with a first event at the start, and a customer with all addresses."""
     life = Life(pack)
     life.take(happened(status, **{"recipients": {"customer": CUSTOMER}, **said}))
     return life

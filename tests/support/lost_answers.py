@@ -1,19 +1,19 @@
-"""Answers that are lost: the database or the provider did what it was asked, and the asker never hears of it."""
+"""Lost answers: the database or the provider did what was asked, but the caller gets no answer."""
 
 import os
 import random
 from typing import Final
 
-# Of all calls, under the integration tests.
+# The share of all calls, in integration tests.
 SHARE: Final = float(os.environ.get("STAGEBELL_TEST_FORGETS", "0"))
-# One for the whole run: each test meets another loss.
+# One generator for the whole run, so that each test has other losses.
 DICE: Final = random.Random(int(os.environ.get("STAGEBELL_TEST_SEED", "1")))
-# A mail or a push of money is never sent again, and nobody can be asked about it: nothing would settle it.
+# Mails and pushes are never sent again and cannot be looked up, so nothing would settle them.
 NEVER_REPEATED: Final = ("Payment done", "भुगतान हो गया", "commission", "comisión")
 
 
 class Losses:
-    """Which answers of a stand-in are lost. A repetition of what was taken is known for one."""
+    """Which answers of a stand-in are lost. Repeated requests are recognised."""
 
     def __init__(self) -> None:
         self.share = 0.0
@@ -22,11 +22,11 @@ class Losses:
 
     @property
     def unsettled(self) -> bool:
-        """Whether there are messages of which the asker does not know yet."""
+        """Whether there are messages with an unknown result."""
         return bool(self._taken)
 
     def tell(self, to: str) -> None:
-        """What was taken for this address is known now."""
+        """The result for this address is known now."""
         self._taken = [message for message in self._taken if to not in message]
 
     def is_repeated(self, *message: str) -> bool:
@@ -37,7 +37,7 @@ class Losses:
         return True
 
     def loses(self, *message: str, settled: bool) -> bool:
-        """Whether the answer to this message is lost. `settled`: the provider can be asked what became of it."""
+        """Whether to lose the answer to this message. `settled`: the provider can be asked about it later."""
         money = any(words in part for words in NEVER_REPEATED for part in message)
         if (money and not settled) or DICE.random() >= self.share:
             return False

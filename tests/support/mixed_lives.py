@@ -1,6 +1,6 @@
-"""Orders of mixed life in a real ledger, many at a time: events in and out of turn, failures, late clocks, acts.
+"""Many orders with various lives in a real ledger: events in and out of sequence, failures, late clocks, acts.
 
-What has nothing to do with deciding is left out: brokers, providers, loops. Everything else is the service's own way.
+Brokers, providers and loops are left out; everything else is as in the service.
 """
 
 import random
@@ -59,7 +59,7 @@ MOST_RESENT = 1000
 
 
 class MixedLives:
-    """So many orders of one pack, lived by chance; the same seed lives the same lives."""
+    """Orders of one pack with random lives, determined by the seed."""
 
     def __init__(
         self, ledger: Ledger, pack: Pack, count: int, seed: int = 7, late_s: Sequence[int] = (0, 1, 5, 400, 4000)
@@ -77,7 +77,7 @@ class MixedLives:
         self._unborn = list(self._names)
 
     async def live(self, rounds: int) -> None:
-        """Let time go by, something happening to most orders in each round."""
+        """Let time pass, with something happening to most orders in each round."""
         await self.orders.keep_packs()
         for _ in range(rounds):
             self.clock.move_to(self.clock.now() + timedelta(seconds=self._dice.randrange(1, 1500)))
@@ -142,7 +142,7 @@ class MixedLives:
         if dice.random() < 0.1:
             yield said
         if dice.random() < 0.2:
-            # One more of the same order, in the same transaction.
+            # Another event of the same order in the same transaction.
             yield from self._said(name, status)
 
     async def _answers(self) -> None:
@@ -164,7 +164,7 @@ class MixedLives:
             outcomes.append(Outcome(row.id, row.order_id, result, concerns_order=concerns))
         dice.shuffle(outcomes)
         for first in range(0, len(outcomes), 50):
-            # No two transactions are at one moment.
+            # No two transactions have the same time.
             self.clock.move_to(self.clock.now() + timedelta(milliseconds=1))
             await self._settler.write(outcomes[first : first + 50])
 
@@ -200,7 +200,7 @@ class MixedLives:
             await resend(self.orders, Request(wanted, "Kim", EVERYTHING, channel=dice.choice(("", "email"))))
 
     async def _ended(self) -> tuple[UUID, ...]:
-        """Messages that did not arrive, no more than one call may send again."""
+        """Undelivered messages, no more than one call may resend."""
         ended = messages.c.state.in_(("failed", "undelivered", "superseded"))
         async with self.orders.ledger.reading() as tx:
             query = select(messages.c.id).where(ended).order_by(messages.c.id.desc()).limit(MOST_RESENT)
@@ -214,5 +214,5 @@ class MixedLives:
 
     @property
     def since(self) -> datetime:
-        """Before all of it."""
+        """A time before all events."""
         return NOON - timedelta(days=1)

@@ -1,4 +1,4 @@
-"""Private nodes for tests: own ports, own data folder, own node name; stopped by the process that started them."""
+"""Private brokers and databases for tests, with own ports, folders and names; stopped by whoever started them."""
 
 import contextlib
 import glob
@@ -22,17 +22,17 @@ from tests.support.ports import free_port
 
 START_WITHIN_S = 60
 SMALL_DISK_MIB = 160
-# What several partitions of intake need; it comes with RabbitMQ and is off until somebody turns it on.
+# Required by several intake partitions; comes with RabbitMQ but is disabled by default.
 PARTITIONING = "rabbitmq_consistent_hash_exchange"
-# A node's users, there from its start, as each call of `rabbitmqctl` takes seconds: the usual one, and one who may read
-# and write, and configure nothing.
+# A node's users, created at its start, as `rabbitmqctl` takes seconds: the usual one, and one without the right to
+# configure anything.
 READER = "reader:secret"
 _USERS = [
     {"name": "guest", "password": "guest", "tags": ["administrator"]},
     {"name": "reader", "password": "secret", "tags": []},
 ]
 _MAY_CONFIGURE = {"guest": ".*", "reader": "^$"}
-# Test processes share a node of each kind, where each has databases and a virtual host of its own (pytest-xdist's names).
+# Test processes share one node of each kind, with separate databases and virtual hosts (named after pytest-xdist's).
 OWN: Final = os.environ.get("PYTEST_XDIST_WORKER", "")
 HOSTS: Final = ("/", *(f"gw{n}" for n in range(int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "0")))))
 
@@ -47,21 +47,21 @@ def _definitions(hosts: Sequence[str]) -> dict[str, object]:
 
 
 class _Pickled:
-    """Handed to other processes without what is this one's own: the process that it began."""
+    """Passed to other processes without its own process handle."""
 
     def __getstate__(self) -> dict[str, object]:
         return {key: value for key, value in vars(self).items() if key != "process"}
 
 
 async def connect(url: str) -> "asyncpg.Connection[asyncpg.Record]":
-    """A connection of the test's own, the service's way; its statements may take as long as they take."""
+    """A connection for a test, opened like the service's, without a statement timeout."""
     connection = await PostgresConnector(url).connect()
     await connection.execute("SET statement_timeout = 0")
     return connection
 
 
 def make_certificate(certificate: Path, key: Path) -> None:
-    """One that names `localhost` and is its own authority, for two days."""
+    """A self-signed certificate for `localhost`, valid for two days."""
     subprocess.run(
         ["openssl", "req", "-new", "-x509", "-nodes", "-days", "2", "-subj", "/CN=localhost",
          "-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out", str(certificate)],
@@ -70,7 +70,7 @@ def make_certificate(certificate: Path, key: Path) -> None:
 
 
 def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, greeting: bytes = b"") -> None:
-    """Return once `port` answers, to `greeting` if there is one; raises with the log when the process ends or is too slow."""
+    """Return once `port` accepts connections, or answers `greeting`; raises with the log if that takes too long."""
     deadline = time.monotonic() + START_WITHIN_S
     while time.monotonic() < deadline:
         with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=1) as to_it:
@@ -84,7 +84,7 @@ def wait_for_port(port: int, process: subprocess.Popen[bytes], log: Path, greeti
 
 
 def stop(process: subprocess.Popen[bytes], within: float = 20) -> None:
-    """End a process that we started, and its group."""
+    """End a process that we started, and its process group."""
     if process.poll() is not None:
         return
     os.killpg(process.pid, signal.SIGTERM)
@@ -96,7 +96,7 @@ def stop(process: subprocess.Popen[bytes], within: float = 20) -> None:
 
 
 class Postgres(_Pickled):
-    """A PostgreSQL server in a folder of its own."""
+    """A PostgreSQL server in its own folder."""
 
     def __init__(
         self,
@@ -136,14 +136,14 @@ class Postgres(_Pickled):
         self._run("pg_basebackup", "-D", str(self.data), *there, "-R", "-c", "fast", "--no-sync")
 
     def become_standby(self, primary: "Postgres") -> None:
-        """Anew, whatever it was before it ended."""
+        """Become a standby of `primary`, whatever it was before."""
         shutil.rmtree(self.data)
         self._copy(primary)
         self.start()
 
     @property
     def authority(self) -> Path:
-        """The certificate that a client must trust; it names `localhost`."""
+        """The certificate that a client must trust; it is for `localhost`."""
         return self.home / "server.crt"
 
     def _certify(self) -> None:
@@ -153,7 +153,7 @@ class Postgres(_Pickled):
         if os.getuid() == 0:
             shutil.chown(key, "postgres", "postgres")
         self.options += ["-c", "ssl=on", "-c", f"ssl_cert_file={self.authority}", "-c", f"ssl_key_file={key}"]
-        # Without TLS nobody is let in.
+        # Connections without TLS are rejected.
         (self.data / "pg_hba.conf").write_text("local all all trust\nhostssl all all 127.0.0.1/32 trust\n")
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -162,7 +162,7 @@ class Postgres(_Pickled):
         )
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start (again) on the same data."""
+        """Start on the present data."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._as_user, str(self.bin / "postgres"), "-D", str(self.data), "-p", str(self.port),
@@ -177,13 +177,13 @@ class Postgres(_Pickled):
 
     @property
     def _hurried(self) -> list[str]:
-        """Less work where no power is cut: what was committed outlives the server all the same (it is written at once)."""
+        """Faster settings without protection against power loss; commits still survive the end of the server."""
         if self.durable or self.small_disk:
             return []
         return ["-c", "full_page_writes=off", "-c", "max_wal_size=2GB", "-c", "jit=off"]
 
     def fill_disk(self) -> Path:
-        """Leave nothing of a small disk; the file to delete again."""
+        """Fill a small disk; returns the file to delete again."""
         ballast = self.home / "ballast"
         with contextlib.suppress(OSError), ballast.open("wb", buffering=0) as file:
             while file.write(b"x" * 65536):
@@ -191,31 +191,31 @@ class Postgres(_Pickled):
         return ballast
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill it, like a crash."""
         os.killpg(self.process.pid, signal.SIGQUIT)
         try:
             self.process.wait(20)
-        except subprocess.TimeoutExpired:  # it hangs in its own end
+        except subprocess.TimeoutExpired:  # it hangs during shutdown
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait(20)
 
     def stop(self) -> None:
-        """End it in order: what it has confirmed, its standbys have."""
+        """Shut down cleanly, so that standbys get all commits."""
         os.killpg(self.process.pid, signal.SIGINT)
         self.process.wait(30)
 
     def promote(self) -> None:
-        """Make a primary of a standby."""
+        """Promote a standby to primary."""
         self._run("pg_ctl", "promote", "-D", str(self.data), "--wait")
 
     @property
     def copied(self) -> str:
-        """How `CREATE DATABASE` copies its template fastest where nothing is forced to disk; before 15 there is one way."""
+        """The fastest strategy of `CREATE DATABASE` without fsync; before version 15 there is only one."""
         major = self.bin.parent.name
         return "STRATEGY FILE_COPY" if major.isdigit() and int(major) >= 15 else ""
 
     async def create(self, database: str) -> str:
-        """An empty database; its URL."""
+        """Create an empty database; returns its URL."""
         connection = await connect(self.url("postgres"))
         try:
             await connection.execute(f"CREATE DATABASE {database}")
@@ -224,7 +224,7 @@ class Postgres(_Pickled):
         return self.url(database)
 
     def url(self, database: str) -> str:
-        """For STAGEBELL_DATABASE_URL."""
+        """The value for STAGEBELL_DATABASE_URL."""
         return f"postgresql+asyncpg://stagebell@127.0.0.1:{self.port}/{database}"
 
     def close(self) -> None:
@@ -250,8 +250,8 @@ class Rabbit(_Pickled):
         hosts: Sequence[str] = ("/",),
         beside: "Rabbit | None" = None,
     ) -> None:
-        """`beside`: the node whose cluster this one may join; they share its port mapper, and its cookie."""
-        # The virtual host that `url` names.
+        """`beside`: a node whose cluster this one may join; they share the port mapper and the cookie."""
+        # The virtual host in `url`.
         self.host = "/"
         self.home = Path(tempfile.mkdtemp(prefix="stagebell-mq-"))
         self.port, self.dist_port = free_port(), free_port()
@@ -287,7 +287,7 @@ class Rabbit(_Pickled):
 
     @property
     def authority(self) -> Path:
-        """The certificate that a client must trust; it names `localhost`."""
+        """The certificate that a client must trust; it is for `localhost`."""
         return self.home / "server.crt"
 
     def _certify(self) -> str:
@@ -300,38 +300,38 @@ class Rabbit(_Pickled):
         )
 
     def start(self) -> subprocess.Popen[bytes]:
-        """Start (again) on the same data."""
+        """Start on the present data."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [str(self.bin / "rabbitmq-server")],
                 env=self.environment, stdout=log, stderr=log, cwd=self.home, start_new_session=True,
             )  # fmt: skip
-        # It listens a moment before it takes connections (AMQP 0-9-1, §4.2.2: the protocol header).
+        # It listens before it accepts connections (AMQP 0-9-1, §4.2.2: the protocol header).
         wait_for_port(self.port, self.process, self.log, b"AMQP\0\0\x09\x01")
         return self.process
 
     def kill(self) -> None:
-        """End it at once, as a crash would."""
+        """Kill it, like a crash."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(20)
 
     def control(self, *command: str) -> None:
-        """Run `rabbitmqctl` on this node: what an operator, or a failing cluster, does to it."""
+        """Run `rabbitmqctl` on this node."""
         self.said(*command)
 
     def said(self, *command: str) -> str:
-        """As `control`; what it printed."""
+        """Run `rabbitmqctl` on this node; returns its output."""
         ctl = [str(self.bin / "rabbitmqctl"), *command]
         done = subprocess.run(ctl, env=self.environment, check=True, capture_output=True, text=True)
         return done.stdout
 
     @property
     def url(self) -> str:
-        """For STAGEBELL_BROKER_URL."""
+        """The value for STAGEBELL_BROKER_URL."""
         return f"amqp://guest:guest@127.0.0.1:{self.port}/{self.host.strip('/')}"
 
     def close(self, *, mapper: bool = True) -> None:
-        """Stop, end its port mapper unless others need it, delete."""
+        """Stop, end its port mapper unless others use it, delete."""
         stop(self.process)
         epmd = sorted(glob.glob("/usr/lib/erlang/erts-*/bin/epmd"))
         if epmd and mapper:
@@ -341,7 +341,7 @@ class Rabbit(_Pickled):
 
 @contextlib.contextmanager
 def running(kind: type[Postgres] | type[Rabbit], **options: object) -> Iterator[Postgres | Rabbit]:
-    """A node for the length of a `with`."""
+    """A node for a `with` block."""
     node = kind(**options)  # type: ignore[arg-type]
     try:
         yield node

@@ -1,4 +1,4 @@
-"""The packs of the repository, and small ones that tests write themselves."""
+"""The packs of the repository, and small ones for tests."""
 
 import re
 import shutil
@@ -25,9 +25,9 @@ def device_pickup() -> Pack:
 
 
 def copied(*packs: str | Path) -> Path:
-    """A new folder with copies of these packs, by name or folder, and of what all share; it goes with this process.
+    """A new folder with copies of these packs, by name or folder, and of the shared files; deleted with this process.
 
-    To read and check a pack takes half a second and more: who edits it in one way makes it once (`functools.cache`).
+    Loading a pack takes half a second and more, so cache it if you edit it in one way (`functools.cache`).
     """
     folder = Path(tempfile.mkdtemp(dir=_copies().name))
     for pack in ("_layouts", *packs):
@@ -43,13 +43,13 @@ def _copies() -> "tempfile.TemporaryDirectory[str]":
 
 @lru_cache(maxsize=64)
 def pack_of(yaml: str) -> Pack:
-    """The pack that this `workflow.yaml` makes, without templates; raises PackError."""
+    """The pack with this `workflow.yaml`, without templates; raises PackError."""
     (pack,) = packs.build_all(written(yaml))
     return pack
 
 
 def written(yaml: str) -> Path:
-    """A folder of packs with this one in it."""
+    """A folder of packs with only this one."""
     folder = Path(tempfile.mkdtemp(prefix="stagebell-test-"))
     name = found[1] if (found := re.search(r"^workflow: *(\w+)", yaml, re.MULTILINE)) else "nameless"
     (folder / name).mkdir()
@@ -58,7 +58,7 @@ def written(yaml: str) -> Path:
 
 
 def errand(*edits: tuple[str, str]) -> Pack:
-    """The pack with one of everything, with each first text of `edits` replaced by the second."""
+    """The `errand` pack, which has one of everything, with replacements by `edits`."""
     yaml = ERRAND
     for old, new in edits:
         assert yaml.count(old) == 1, f"{old!r} is there {yaml.count(old)} times"

@@ -1,6 +1,6 @@
-"""Past one PostgreSQL: which statements say whose order they are about, and which ask all of them (docs/scaling.md).
+"""Statements for sharding PostgreSQL: which name their order, and which query all orders (docs/scaling.md).
 
-`integration/test_statements.py` holds what an order's life asks to it.
+`integration/test_statements.py` checks the statements of an order's life.
 """
 
 import re
@@ -9,7 +9,7 @@ from typing import Final
 
 from service.ledger.columns import metadata
 
-# Rows of one order. Their own ids begin with the order's (docs/adr/0004), so that an id says whose it is.
+# Rows of one order; their ids begin with the order's (docs/adr/0004), so that an id identifies the order.
 OF_AN_ORDER: Final = frozenset(
     {"orders", *(t.name for t in metadata.tables.values() if "order_id" in t.c)}
     - {"inbox", "audit", "escalation_stream"}  # of an event, of whoever looked, of all teams
@@ -19,7 +19,7 @@ NAMES_THE_ORDER: Final = re.compile(
     rf"\b({_TABLE})\.(id|order_id) (=|IN \((?!SELECT)|= ANY)|\border_id (=|IN \()|\(workflow, order_id\) IN"
     rf"|INSERT INTO ({_TABLE}) \((id|order_id|digest, order_id)\b|\bid IN \(\$"
 )
-# What asks all orders of its database, by the words that stand in the page: each loop would ask its own part.
+# Statements that query all orders, by the wording of the page: each loop would query its own shard.
 ASKED_OF_ALL: Final = {
     r"FROM messages .*WHERE messages\.channel = ": "what may be sent now, by channel",
     r"min\(messages\.not_before\)": "when the next message is due, and how long the oldest waits",
@@ -35,7 +35,7 @@ ASKED_OF_ALL: Final = {
 
 
 def parts_of(statement: str) -> Iterator[str]:
-    """What a statement does to each table, where it does several things."""
+    """The parts of a statement by table, if it writes several."""
     if re.match(r"WITH w\d+ AS", statement):
         yield from re.split(r"\bw\d+ AS \(", statement)[1:]
     else:
@@ -43,7 +43,7 @@ def parts_of(statement: str) -> Iterator[str]:
 
 
 def strange(said: Iterable[str]) -> list[str]:
-    """Of the statements of an order's life, those that neither name it nor stand in the page; raises where it names too many."""
+    """The statements that neither name an order nor are on the page; raises if the page has one that is not used."""
     every = dict.fromkeys(part for statement in said for part in parts_of(" ".join(statement.split())))
     concerned = [s for s in every if re.search(rf"(FROM|JOIN|INTO|UPDATE) ({_TABLE})\b", s)]
     unused = [words for pattern, words in ASKED_OF_ALL.items() if not any(re.search(pattern, s) for s in concerned)]

@@ -1,6 +1,6 @@
-"""What a service has in its tables after years, made in seconds.
+"""Fills the tables with years of data in seconds.
 
-Nothing waits in it, as in most quiet moments, and PostgreSQL's statistics say so: the plans must do for a burst, too.
+Nothing is waiting in it, as at most times, and PostgreSQL's statistics say so; plans must be good for a burst, too.
 """
 
 from sqlalchemy import text
@@ -20,7 +20,7 @@ FILLED = (
     "escalations",
     "inbox",
 )
-# Keys in sequence: faster to write, the same plans.
+# Sequential keys are faster to write, with the same plans.
 _FILL = """
 CREATE FUNCTION pg_temp.id(n bigint) RETURNS uuid IMMUTABLE LANGUAGE sql AS $$ SELECT lpad(to_hex(n), 32, '0')::uuid $$;
 CREATE FUNCTION pg_temp.key(n bigint) RETURNS bytea IMMUTABLE LANGUAGE sql AS $$ SELECT decode(lpad(to_hex(n), 32, '0'), 'hex') $$;
@@ -52,21 +52,21 @@ _WAITING = """
 INSERT INTO outbox (id, exchange, routing_key, message_id, content_type, body, created_at, attempts)
 SELECT gen_random_uuid(), 'x' || n % 5, 'k', 'm' || n, '', '', now(), 0 FROM generate_series({first}, {last}) n
 """
-# What one statement writes well within the time that it has.
+# The rows that one statement can write within the statement timeout.
 _PART = 30_000
 
 
 async def fill_outbox(tx: Transaction, rows: int) -> None:
-    """So many messages that wait for a broker that was away for hours; nobody sees them before the commit."""
+    """Messages that wait for a broker which was unavailable for hours; invisible before the commit."""
     for first in range(1, rows + 1, _PART):
         await tx.execute(text(_WAITING.format(first=first, last=min(first + _PART - 1, rows))))
     await tx.execute(text("ANALYZE outbox"))
 
 
 async def fill(url: str, rows: int, *, logged: bool = True) -> None:
-    """So many past orders, each with a person, a notice, a message and a clock.
+    """Past orders, each with a person, a notice, a message and a clock.
 
-    Not `logged`: in a third of the time, and the statistics stay as they are however long a test takes.
+    Not `logged`: takes a third of the time, and the statistics do not change during a test.
     """
     connection = await connect(url)
     try:

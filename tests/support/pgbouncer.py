@@ -1,4 +1,4 @@
-"""Debian's connection pooler as a node for tests."""
+"""Debian's PgBouncer for tests."""
 
 import os
 import shutil
@@ -12,7 +12,7 @@ from tests.support.ports import free_port
 
 
 class PgBouncer:
-    """Debian's connection pooler before a PostgreSQL of ours."""
+    """A PgBouncer in front of a PostgreSQL server."""
 
     def __init__(self, behind: Postgres, mode: str = "transaction") -> None:
         self.home = Path(tempfile.mkdtemp(prefix="stagebell-pool-"))
@@ -31,7 +31,7 @@ class PgBouncer:
         self.start()
 
     def start(self) -> None:
-        """Start (again) at the same port."""
+        """Start on the same port."""
         with self.log.open("ab") as log:
             self.process = subprocess.Popen(
                 [*self._as_user, "/usr/sbin/pgbouncer", str(self.home / "ini")],
@@ -40,12 +40,12 @@ class PgBouncer:
         wait_for_port(self.port, self.process, self.log)
 
     def kill(self) -> None:
-        """End it at once."""
+        """Kill it."""
         os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait(10)
 
     def url(self, database: str) -> str:
-        """For STAGEBELL_DATABASE_URL."""
+        """The value for STAGEBELL_DATABASE_URL."""
         return f"postgresql+asyncpg://stagebell@127.0.0.1:{self.port}/{database}"
 
     def close(self) -> None:

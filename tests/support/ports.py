@@ -1,8 +1,8 @@
-"""Ports of this machine for what tests start: none of them is handed out twice, by us or by the system.
+"""Free ports for tests; none is handed out twice, by us or by the system.
 
-A port that was found free and let go again (bound to 0, and closed) may be taken before its user listens: by whatever
-else binds to 0, or connects, as both take theirs from one range (Linux, `ip_local_port_range`). These lie beneath that
-range, in blocks of which each process holds one by a lock that ends with it.
+A port found free by binding to 0 and closing may be taken before its user listens, by another bind to 0 or by an
+outgoing connection, as both use one range (Linux, `ip_local_port_range`). These ports are below that range, in blocks
+of which each process holds one by a file lock.
 """
 
 import fcntl
@@ -15,15 +15,15 @@ from pathlib import Path
 from typing import IO, Final
 
 _RANGE: Final = Path("/proc/sys/net/ipv4/ip_local_port_range")
-# Beneath these, well-known services listen.
+# Ports below are for well-known services.
 _FIRST: Final = 10_240
 _LAST: Final = 65_535
-# More than one test process uses in a run.
+# More than a test process uses in a run.
 _BLOCK: Final = 500
 
 
 class _Block:
-    """A block that is this process's own while `lock` is open, gone through once round."""
+    """A block of ports, this process's while `lock` is open; used in rotation."""
 
     def __init__(self, ports: range, lock: IO[bytes]) -> None:
         self._ports = ports
@@ -40,7 +40,7 @@ class _Block:
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on, nor will before whoever asks here does."""
+    """A port that nobody listens on, nor will before the caller."""
     return _block(os.getpid()).free()
 
 
@@ -69,7 +69,7 @@ def _block(process: int) -> _Block:
 
 
 def _blocks() -> Iterator[range]:
-    """All there are; where the system leaves too little beneath its own range, above it, or else within it."""
+    """All blocks; if there are too few ports below the system's range, above it, or else within it."""
     low, high = (int(n) for n in _RANGE.read_text().split()) if _RANGE.exists() else (32_768, 60_999)
     places = [(_FIRST, low), (high + 1, _LAST + 1), (low, high)]
     for start, end in places:

@@ -1,4 +1,4 @@
-"""A Postfix of our own, as relay and as receiving side: its own settings, queue, ports and certificate."""
+"""A private Postfix as relay and as receiving server, with its own settings, queue, ports and certificate."""
 
 import base64
 import datetime
@@ -26,7 +26,7 @@ from tests.support.ports import free_port
 
 USER, PASSWORD = "stagebell", "a password for tests"
 DAEMONS = Path("/usr/lib/postfix/sbin")
-# Debian's services, without chroot: the folder is ours.
+# Debian's services without chroot, as the folder is private.
 _SERVICES = """\
 {port} inet n - n - - smtpd
 pickup unix n - n 60 1 pickup
@@ -60,7 +60,7 @@ class _Passwords(socketserver.StreamRequestHandler):
     """Dovecot's authentication protocol 1.1, as far as Postfix needs it to check one user by PLAIN."""
 
     def handle(self) -> None:
-        """Shake hands, then answer each AUTH."""
+        """Handshake, then answer each AUTH."""
         self.wfile.write(b"VERSION\t1\t1\nMECH\tPLAIN\tplaintext\nSPID\t1\nCUID\t1\nCOOKIE\t0\nDONE\n")
         for line in self.rfile:
             verb, *words = line.decode().rstrip("\n").split("\t")
@@ -78,9 +78,9 @@ class _PasswordServer(socketserver.ThreadingTCPServer):
 
 
 class Postfix:
-    """Takes mail from who has signed in over TLS. `asha@example.com` and `jörg@example.com` have mailboxes here.
+    """Accepts mail from authenticated users over TLS. `asha@example.com` and `jörg@example.com` have mailboxes here.
 
-    Mail to `gone.example` comes back as undeliverable; mail to `in.stagebell.example` goes to `lmtp_port`.
+    Mail to `gone.example` bounces; mail to `in.stagebell.example` is delivered to `lmtp_port`.
     """
 
     def __init__(self, lmtp_port: int, *, smtputf8: bool = True) -> None:
@@ -137,7 +137,7 @@ class Postfix:
             "virtual_mailbox_maps": "inline:{ {asha@example.com = asha/}, {jörg@example.com = joerg/} }",
             "virtual_uid_maps": f"static:{owner.pw_uid}",
             "virtual_gid_maps": f"static:{owner.pw_gid}",
-            # Whoever listens there knows nobody at `gone.example`: what Postfix took for it must come back.
+            # The server there rejects everybody at `gone.example`, so that accepted mail must bounce.
             "transport_maps": f"inline:{{ {{gone.example = lmtp:inet:127.0.0.1:{lmtp_port}}}, "
             f"{{in.stagebell.example = lmtp:inet:127.0.0.1:{lmtp_port}}} }}",
         }
@@ -150,7 +150,7 @@ class Postfix:
         assert done.returncode == 0, done.stderr
 
     def url(self, password: str = PASSWORD) -> str:
-        """For STAGEBELL_SMTP_URL."""
+        """The value for STAGEBELL_SMTP_URL."""
         return f"smtp+starttls://{USER}:{password.replace(' ', '%20')}@127.0.0.1:{self.port}"
 
     def received(self, mailbox: str) -> list[bytes]:

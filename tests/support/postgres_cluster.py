@@ -1,4 +1,4 @@
-"""A PostgreSQL primary with two standbys: what one of them has is confirmed, so that losing any server loses nothing."""
+"""A PostgreSQL primary with two standbys, one of which must confirm each commit, so losing a server loses nothing."""
 
 import asyncio
 from collections.abc import Sequence
@@ -7,7 +7,7 @@ from tests.support.nodes import Postgres, connect
 
 
 class PostgresCluster:
-    """`nodes`: the first is the primary to begin with."""
+    """`nodes`: the first is the primary at the start."""
 
     def __init__(self, nodes: Sequence[Postgres]) -> None:
         self.nodes = list(nodes)
@@ -15,7 +15,7 @@ class PostgresCluster:
 
     @classmethod
     async def start(cls, database: str) -> "PostgresCluster":
-        """Three servers, with this database."""
+        """Start three servers, with this database."""
         primary = await asyncio.to_thread(Postgres)
         await primary.create(database)
         standbys = [await asyncio.to_thread(Postgres, standby_of=primary) for _ in range(2)]
@@ -25,24 +25,24 @@ class PostgresCluster:
 
     @property
     def standbys(self) -> list[Postgres]:
-        """The others, as far as they run."""
+        """The running standbys."""
         return [n for n in self.nodes if n is not self.primary and n.process.poll() is None]
 
     @property
     def hosts(self) -> str:
-        """All of them, for a URL."""
+        """All hosts, for a URL."""
         return ",".join(f"127.0.0.1:{n.port}" for n in self.nodes)
 
     async def _say(self, node: Postgres, *statements: str) -> None:
         admin = await connect(node.url("postgres"))
-        # Where no standby is there yet, nobody else would let these commit.
+        # These commits would otherwise wait for standbys that do not exist yet.
         await admin.execute("SET synchronous_commit = local")
         for statement in statements:
             await admin.execute(statement)
         await admin.close()
 
     async def wait_for_standbys(self, count: int = 2) -> None:
-        """Until so many follow; from then on each commit waits for one of them."""
+        """Wait until so many standbys are streaming; from then on each commit waits for one of them."""
         admin = await connect(self.primary.url("postgres"))
         async with asyncio.timeout(60):
             while await admin.fetchval("SELECT count(*) FROM pg_stat_replication WHERE state = 'streaming'") < count:
@@ -52,7 +52,7 @@ class PostgresCluster:
         await self._say(self.primary, names, "SELECT pg_reload_conf()")
 
     async def promote(self) -> None:
-        """Of the standbys, the one that has the most; the other follows it, as a cluster's manager sees to."""
+        """Promote the most advanced standby; the other one follows it, as a cluster manager would arrange."""
         received: dict[str, Postgres] = {}
         for node in self.standbys:
             there = await connect(node.url("postgres"))
@@ -68,7 +68,7 @@ class PostgresCluster:
         await self.wait_for_standbys(len(self.standbys))
 
     async def add(self, node: Postgres) -> None:
-        """One that fell comes back, as a standby."""
+        """Add a failed server again, as a standby."""
         await asyncio.to_thread(node.become_standby, self.primary)
         await self.wait_for_standbys(len(self.standbys))
 

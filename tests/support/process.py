@@ -1,4 +1,4 @@
-"""`stagebell` as a process of its own, as operators run it."""
+"""`stagebell` as a separate process, as operators run it."""
 
 import asyncio
 import os
@@ -26,7 +26,7 @@ STAGEBELL = [sys.executable, "-m", "service"]
 
 
 def bare() -> dict[str, str]:
-    """Of this process, without any setting."""
+    """The environment of this process without our settings."""
     kept = {k: v for k, v in os.environ.items() if not k.startswith("STAGEBELL_")}
     return {**kept, "PYTHONPATH": str(ROOT)}
 
@@ -74,7 +74,7 @@ class Process:
         self.process = _started(folder, env, "run", *arguments, output=self._file)
 
     async def ready(self, within: float = 90) -> float:
-        """Wait for /readyz; how long it took in seconds."""
+        """Wait for /readyz; returns the seconds that it took."""
         began = time.monotonic()
         answer = "no answer"
         async with aiohttp.ClientSession() as session:
@@ -97,12 +97,12 @@ class Process:
         self.process.wait(10)
 
     async def terminate(self, within: float = 25) -> int:
-        """SIGTERM; the exit code. The proxies of this process go on meanwhile."""
+        """SIGTERM; returns the exit code. Proxies of this process keep running meanwhile."""
         self.process.send_signal(signal.SIGTERM)
         return await asyncio.to_thread(self.process.wait, within)
 
     def close(self) -> None:
-        """End it, however it stands."""
+        """End it, whatever its state."""
         if self.process.poll() is None:
             self.process.kill()
             self.process.wait(10)
@@ -112,7 +112,7 @@ class Process:
 def stagebell(
     *arguments: str, env: dict[str, str], cwd: Path, input: str = "", timeout: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """As `subprocess.run`, of one command; what it printed is captured."""
+    """Like `subprocess.run`, for one command; its output is captured."""
     if not forking.can_fork(env):
         return subprocess.run(
             [*STAGEBELL, *arguments],
@@ -136,7 +136,7 @@ def stagebell(
 def command(
     folder: Path, env: dict[str, str], *arguments: str, stdin: str = "", within: float = 60
 ) -> subprocess.CompletedProcess[str]:
-    """Run a `stagebell` command to its end; again, as its user would, when it says that the database broke off."""
+    """Run a `stagebell` command to its end; repeated, as its user would, if the database connection broke."""
     for _ in range(TRIES):
         done = stagebell(*arguments, env=env, cwd=folder, input=stdin, timeout=within)
         if "run the command again" not in done.stderr.replace("\n", " "):
@@ -145,7 +145,7 @@ def command(
 
 
 def packs_with(folder: Path, **changes: str) -> Path:
-    """A copy of the main workflow, and no other, in which lines are replaced: `grace="grace: 1h"`."""
+    """A copy of the main workflow only, with lines replaced: `grace="grace: 1h"`."""
     copy = folder / "packs"
     for part in ("_layouts", "device_pickup"):
         shutil.copytree(ROOT / "templates" / part, copy / part)
@@ -159,7 +159,7 @@ def packs_with(folder: Path, **changes: str) -> Path:
 
 
 def without_incidents(folder: Path) -> Path:
-    """A copy of the main workflow whose teams are called for each order, however many promises break at once."""
+    """A copy of the main workflow whose teams are called for each order, however many clocks breach at once."""
     for part in ("_layouts", "device_pickup"):
         shutil.copytree(ROOT / "templates" / part, folder / part)
     file = folder / "device_pickup" / "workflow.yaml"

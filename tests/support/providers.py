@@ -30,7 +30,7 @@ PROJECT = "stagebell-test"
 
 @dataclass
 class Sent:
-    """A request that a provider got. `channel`: sms, whatsapp or push."""
+    """A request to a provider. `channel`: sms, whatsapp or push."""
 
     channel: str
     to: str
@@ -43,7 +43,7 @@ Behaviour = Callable[[Sent], Awaitable[web.StreamResponse | None]]
 
 
 class Providers(StandIn):
-    """Twilio and FCM on one port. `behave` may answer in place of the usual yes."""
+    """Twilio and FCM on one port. `behave` may answer instead of the usual success."""
 
     def __init__(self) -> None:
         self.sent: list[Sent] = []
@@ -55,7 +55,7 @@ class Providers(StandIn):
         self.give_token: Callable[[web.Request], Awaitable[web.StreamResponse]] | None = None
         self.lists: list[dict[str, Any]] = []
         self.approvals: dict[str, dict[str, str]] = {}
-        # What Twilio says that each message cost.
+        # The price of each message at Twilio.
         self.prices: dict[str, str | None] = {"price": None, "price_unit": "USD"}
 
     def routes(self) -> list[web.RouteDef]:
@@ -69,7 +69,7 @@ class Providers(StandIn):
         ]
 
     async def start(self, folder: Path) -> None:
-        """Listen, and write a service account's key file that points here."""
+        """Listen, and write a service account's key file with this URL."""
         await self.listen()
         self.credentials = folder / "fcm.json"
         self.account = service_account(self.url)
@@ -91,7 +91,7 @@ class Providers(StandIn):
         return web.json_response(usual, status=status)
 
     def reset(self, request: web.Request) -> web.StreamResponse:
-        """Break the connection in place of answering."""
+        """Break the connection instead of answering."""
         if request.transport is not None:
             request.transport.abort()
         return web.Response()
@@ -147,22 +147,22 @@ class Providers(StandIn):
         return web.json_response({"access_token": "fcm-access-token", "expires_in": 3600, "token_type": "Bearer"})
 
     def of_seen(self, channel: str) -> list[Sent]:
-        """What came in on a channel, answered or not, in order."""
+        """The requests on a channel, answered or not, in sequence."""
         return [s for s in self.seen if s.channel == channel]
 
     def of(self, channel: str, to: str | None = None) -> list[Sent]:
-        """What was accepted on a channel, in order."""
+        """The accepted messages on a channel, in sequence."""
         return [s for s in self.sent if s.channel == channel and to in (None, s.to)]
 
 
 @cache
 def _own_key() -> RSAKey:
-    """One for the whole run: to make one takes longer than most tests."""
+    """One key for the whole run, as generating one takes longer than most tests."""
     return RSAKey.generate_key(2048)
 
 
 def service_account(url: str) -> dict[str, str]:
-    """A key file's content, for a token address of ours."""
+    """The content of a key file with our token URL."""
     return {
         "type": "service_account",
         "project_id": PROJECT,
@@ -176,7 +176,7 @@ def service_account(url: str) -> dict[str, str]:
 
 @dataclass
 class Mail:
-    """A mail that was taken."""
+    """An accepted mail."""
 
     sender: str
     to: str
@@ -188,14 +188,14 @@ class Mail:
         return str(self.message["Subject"])
 
     def part(self, kind: str) -> str:
-        """The `plain` or `html` twin."""
+        """The `plain` or `html` part."""
         body = self.message.get_body((kind,))
         assert body is not None
         return str(body.get_content())
 
 
 class _Controller(Controller):
-    """Listens on a port that the system gives it, and is waited for however slow the machine is."""
+    """Listens on a free port, and waits for the start on slow machines."""
 
     def __init__(self, handler: object, **options: Any) -> None:
         super().__init__(handler, hostname="127.0.0.1", ready_timeout=START_WITHIN_S, **options)
@@ -207,7 +207,7 @@ class _Controller(Controller):
 
 
 class Mailbox:
-    """A mail relay. `refuse_rcpt` and `refuse_data` give SMTP answers in place of yes."""
+    """A mail relay. `refuse_rcpt` and `refuse_data` are SMTP answers instead of success."""
 
     def __init__(self) -> None:
         self.mails: list[Mail] = []
@@ -228,13 +228,13 @@ class Mailbox:
     async def handle_EHLO(
         self, server: SMTP, session: Session, envelope: Envelope, hostname: str, responses: Any
     ) -> Any:
-        """One for each connection."""
+        """Handle EHLO; once for each connection."""
         self.connections += 1
         session.host_name = hostname
         return responses
 
     async def handle_DATA(self, server: SMTP, session: Session, envelope: Envelope) -> str:
-        """The mail itself."""
+        """Handle the mail."""
         refusal = self.refuse_data(envelope.rcpt_tos[0])
         if refusal == "drop":
             return self._hang_up(server)
@@ -246,7 +246,7 @@ class Mailbox:
         if self.losses.is_repeated(*words):
             return "250 OK"
         self.mails.append(mail)
-        # A report comes again when its own clock says so, not at once.
+        # A report is repeated when its schedule says so, not at once.
         is_report = any(True for _ in message.iter_attachments())
         if not is_report and self.losses.loses(*words, settled=False):
             return self._hang_up(server)
@@ -264,7 +264,7 @@ class Mailbox:
 
     @property
     def url(self) -> str:
-        """For STAGEBELL_SMTP_URL."""
+        """The value for STAGEBELL_SMTP_URL."""
         assert self._controller is not None
         return f"smtp://127.0.0.1:{self._controller.port}"
 

@@ -1,4 +1,4 @@
-"""A TCP proxy that can be cut, slowed and mended: the network between two parts."""
+"""A TCP proxy that can be cut, silenced and restored: the network between two parts."""
 
 import asyncio
 import contextlib
@@ -11,7 +11,7 @@ COMMITTED = b"C\x00\x00\x00\x0bCOMMIT\x00"
 
 
 class Proxy:
-    """Passes bytes on to `host:port` from a port of its own."""
+    """Forwards bytes to `host:port` from its own port."""
 
     def __init__(self, host: str, port: int) -> None:
         self._host, self._to = host, port
@@ -21,14 +21,14 @@ class Proxy:
         self.port = 0
         self.stalled = asyncio.Event()
         self.stalled.set()
-        # How often a PostgreSQL connection breaks when the server has committed and before the client hears of it.
+        # How often a PostgreSQL connection breaks after the server's commit and before the client's confirmation.
         self.forgets_commits = 0.0
         self.forgotten = 0
         self._met = 0
         self._silent_until = 0
 
     async def start(self) -> None:
-        """Listen; on a port that stays ours while it is cut."""
+        """Listen, on a port that stays reserved while the proxy is cut."""
         self.port = self.port or free_port()
         self._server = await asyncio.start_server(self._serve, "127.0.0.1", self.port)
 
@@ -63,18 +63,18 @@ class Proxy:
         self._writers.discard(writer)
 
     def silence(self) -> None:
-        """Pass on nothing more of the connections there are, and close none; new ones are passed on."""
+        """Stop forwarding on existing connections without closing them; new ones are forwarded."""
         self._silent_until = self._met
 
     async def drop(self) -> None:
-        """Close every connection; new ones are taken."""
+        """Close every connection; new ones are accepted."""
         for writer in list(self._writers):
             with contextlib.suppress(Exception):
                 writer.transport.abort()
         self._writers.clear()
 
     async def cut(self) -> None:
-        """Close everything and listen no more."""
+        """Close everything and stop listening."""
         if self._server is not None:
             self._server.close()
             self._server = None
@@ -86,7 +86,7 @@ class Proxy:
             await self.start()
 
     async def close(self) -> None:
-        """End."""
+        """Stop."""
         self.stalled.set()
         await self.cut()
         for task in list(self._tasks):

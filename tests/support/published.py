@@ -1,6 +1,6 @@
-"""What providers publish of their requests, in short (`tests/data/provider_requests.json`): every request is held to it.
+"""The request formats that providers publish, condensed (`tests/data/provider_requests.json`), to check every request.
 
-`facts_of` takes the same facts from the published packages, for the long form of the check.
+`facts_of` extracts them from the published packages, for the long form of the check.
 """
 
 import json
@@ -18,7 +18,7 @@ _TYPES: Final[dict[str, type | tuple[type, ...]]] = {
 
 
 def twilio_problems(form: Mapping[str, str]) -> list[str]:
-    """What is wrong with a form that creates a message."""
+    """The mistakes in a form that creates a message."""
     fields = FACTS["twilio"]["fields"]
     missing = [f"{name} is missing" for name in FACTS["twilio"]["required"] if name not in form]
     unknown = [f"{name} is not a field" for name in form if name not in fields]
@@ -28,7 +28,7 @@ def twilio_problems(form: Mapping[str, str]) -> list[str]:
 
 
 def fcm_problems(body: Mapping[str, Any], schema: str = "SendMessageRequest") -> list[str]:
-    """What is wrong with a request that sends a push."""
+    """The mistakes in a request that sends a push."""
     fields = FACTS["fcm"]["schemas"].get(schema)
     if fields is None:
         return []
@@ -54,7 +54,7 @@ def _is(value: Any, kind: str) -> bool:
 
 
 def facts_of(openapi: Mapping[str, Any], discovery: Mapping[str, Any]) -> dict[str, Any]:
-    """The facts that are kept, from Twilio's OpenAPI description and FCM's discovery document."""
+    """The condensed formats, from Twilio's OpenAPI description and FCM's discovery document."""
     path = openapi["paths"]["/2010-04-01/Accounts/{AccountSid}/Messages.json"]["post"]
     form = path["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]
     schemas = {n: {k: _kind(p) for k, p in discovery["schemas"][n]["properties"].items()} for n in FCM_SCHEMAS}

@@ -1,4 +1,4 @@
-"""Three RabbitMQ nodes that are one cluster, on one machine and one port mapper."""
+"""A cluster of three RabbitMQ nodes, on one machine and one port mapper."""
 
 import os
 import signal
@@ -10,7 +10,7 @@ JOINED_WITHIN_S = 60
 
 
 class RabbitCluster:
-    """`nodes`: each with its own port; a quorum queue has a copy on each."""
+    """`nodes`: each with its own port; quorum queues have a replica on each."""
 
     def __init__(self, count: int = 3) -> None:
         first = Rabbit()
@@ -20,11 +20,11 @@ class RabbitCluster:
 
     @property
     def urls(self) -> str:
-        """All of them, for STAGEBELL_BROKER_URL."""
+        """All URLs, for STAGEBELL_BROKER_URL."""
         return ",".join(node.url for node in self.nodes)
 
     def leader_of(self, queue: str) -> Rabbit:
-        """The node on which the queue's leader is."""
+        """The node with the queue's leader."""
         asked = next(n for n in self.nodes if n.process.poll() is None)
         deadline = time.monotonic() + JOINED_WITHIN_S
         while time.monotonic() < deadline:
@@ -37,22 +37,22 @@ class RabbitCluster:
         raise AssertionError(f"nobody leads {queue}: {lines}")
 
     def pause(self, node: Rabbit) -> None:
-        """It does nothing more, and closes nothing."""
+        """Freeze a node without closing its connections."""
         os.killpg(node.process.pid, signal.SIGSTOP)
 
     def go_on(self, node: Rabbit) -> None:
-        """As if nothing had been."""
+        """Continue a frozen node."""
         os.killpg(node.process.pid, signal.SIGCONT)
 
     def restart(self, node: Rabbit) -> None:
-        """Stopped as an operator would, and started again."""
+        """Stop and start a node, as an operator would."""
         node.control("stop")
         node.process.wait(60)
         node.start()
         self.wait_until_whole()
 
     def wait_until_whole(self) -> None:
-        """Until every queue has all its copies again."""
+        """Wait until every queue has all replicas again."""
         deadline = time.monotonic() + JOINED_WITHIN_S
         while time.monotonic() < deadline:
             lines = self.nodes[0].said("list_queues", "--quiet", "name", "members", "online").splitlines()
@@ -62,7 +62,7 @@ class RabbitCluster:
             time.sleep(0.5)
 
     def close(self) -> None:
-        """Stop all; the port mapper goes with the first."""
+        """Stop all; the port mapper ends with the first."""
         for node in reversed(self.nodes):
             node.close(mapper=node is self.nodes[0])
 

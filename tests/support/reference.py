@@ -1,6 +1,6 @@
-"""A naive reading of the device pickup lifecycle, written apart from the service: what must be told.
+"""A naive model of the device pickup lifecycle, written independently of the service: the expected notices.
 
-Kept simple on purpose; it knows tables and one loop, and nothing of how the service works.
+Deliberately simple: tables and one loop, without any of the service's code.
 """
 
 import random
@@ -28,7 +28,7 @@ CHANNELS = {"s": "sms", "w": "whatsapp", "p": "push", "e": "email"}
 
 
 def orders(count: int, seed: int, start: datetime, step: timedelta) -> list[list[dict[str, Any]]]:
-    """The events of `count` orders, each a mixed life."""
+    """The events of `count` orders, each with a random life."""
     dice = random.Random(seed)
     return [_life(f"ORD-{seed}-{n}", n, dice, start, step) for n in range(count)]
 
@@ -56,7 +56,7 @@ def _life(order_id: str, n: int, dice: random.Random, start: datetime, step: tim
 
 
 def expected(published: list[dict[str, Any]]) -> tuple[dict[str, list[str]], int]:
-    """By channel the notices told, in order, and how many events are refused."""
+    """The expected notices by channel, in sequence, and the number of rejected events."""
     told: dict[str, list[str]] = {c: [] for c in CHANNELS.values()}
     seen: set[str] = set()
     status: str | None = None

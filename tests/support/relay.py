@@ -1,4 +1,4 @@
-"""A mail relay that says, at each step, exactly what it is told to: an answer, silence, a drip, a closed connection."""
+"""A scripted mail relay: at each step an answer, silence, slow bytes or a closed connection."""
 
 import asyncio
 from dataclasses import dataclass, field
@@ -22,7 +22,7 @@ USUAL = {
 
 @dataclass
 class Taken:
-    """A mail whose end was heard, and whether the relay said yes."""
+    """A mail received completely, and whether the relay accepted it."""
 
     sender: str
     to: str
@@ -53,24 +53,24 @@ class Relay:
 
     @property
     def url(self) -> str:
-        """For STAGEBELL_SMTP_URL."""
+        """The value for STAGEBELL_SMTP_URL."""
         return f"smtp://127.0.0.1:{self.port}"
 
     def go_silent(self) -> None:
-        """As a firewall that forgot them: connections made so far get no answer any more, and no end."""
+        """Existing connections get no answers any more and are not closed, as with a firewall that lost their state."""
         self._silenced = set(range(1, self.connections + 1))
 
     def hang_up(self) -> None:
-        """Close every connection, as a relay that was started again."""
+        """Close every connection, like a restarted relay."""
         for writer in list(self._writers):
             writer.close()
 
     def accepted(self) -> list[Taken]:
-        """The mails that were taken."""
+        """The accepted mails."""
         return [m for m in self.mails if m.accepted]
 
     async def close(self) -> None:
-        """Stop listening, hang up."""
+        """Stop listening, and close all connections."""
         self._ended.set()
         self._server.close()
         self.hang_up()

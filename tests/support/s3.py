@@ -1,10 +1,10 @@
-"""A stand-in for an S3-compatible store: keeps what is put, over HTTP, and says no to what is not signed."""
+"""A stand-in for an S3-compatible store: stores objects over HTTP, and rejects unsigned requests."""
 
 from aiohttp import web
 
 
 class Bucket:
-    """Objects by their path; `refuses`: a status that it answers to everything."""
+    """Objects by path; `refuses`: a status for every request."""
 
     def __init__(self) -> None:
         self.objects: dict[str, bytes] = {}

@@ -1,4 +1,4 @@
-"""Scenario files: events at times, and what must follow from them, as a table that people can read.
+"""Scenario files: events at times and their expected results, as readable tables.
 
 - name: what it shows
   events:
@@ -41,7 +41,7 @@ PEOPLE: dict[str, Any] = {
 
 
 class Played(Struct, frozen=True):
-    """What a case led to: the order in the end, the reasons of refused events, and (address, text) of each mail."""
+    """The result of a case: the order at the end, the reasons of rejected events, and (address, text) of each mail."""
 
     view: dict[str, Any]
     refused: list[str]
@@ -57,13 +57,13 @@ def cases() -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def at(text: str | int) -> timedelta:
-    """`3h` and `0` as a timedelta."""
+    """Parse `3h` or `0` as a timedelta."""
     parsed: timedelta = parse_duration(text if text else "0s")
     return parsed
 
 
 def written(moment: datetime | timedelta, start: datetime = NOON) -> str:
-    """The way times are written in scenario files: the largest unit that is whole."""
+    """Times as in scenario files: in the largest unit that divides them."""
     passed = moment - start if isinstance(moment, datetime) else moment
     seconds = round(passed.total_seconds())
     for unit, size in (("h", 3600), ("m", 60)):
@@ -73,7 +73,7 @@ def written(moment: datetime | timedelta, start: datetime = NOON) -> str:
 
 
 def as_event(workflow: str, line: dict[str, Any], order_id: str) -> dict[str, Any]:
-    """One line of a scenario as an event; `*_in: 48h` stands for a date so far from the start."""
+    """One line of a scenario as an event; `*_in: 48h` is a date relative to the start."""
     said = dict(line)
     moment = NOON + at(said.pop("at"))
     kind = (
@@ -101,7 +101,7 @@ def _dated(value: Any) -> Any:
 
 
 def is_away(case: dict[str, Any], channel: str, passed: timedelta) -> bool:
-    """Whether this channel's provider is away so long after the start: on some channels, from or until some moment."""
+    """Whether the channel's provider is unavailable this long after the start."""
     if "heals" in case and passed >= at(case["heals"]):
         return False
     channels = case.get("silent", ["sms", "whatsapp", "push"] if "silent_after" in case else [])
@@ -109,7 +109,7 @@ def is_away(case: dict[str, Any], channel: str, passed: timedelta) -> bool:
 
 
 def providers_of(case: dict[str, Any]) -> Callable[[Message, datetime], ProviderResult]:
-    """Providers that are away when the case says so."""
+    """Providers that are unavailable when the case says so."""
 
     def answer(n: Message, now: datetime) -> ProviderResult:
         if is_away(case, n.channel, now - NOON):
@@ -120,13 +120,13 @@ def providers_of(case: dict[str, Any]) -> Callable[[Message, datetime], Provider
 
 
 def surround(life: Life, case: dict[str, Any]) -> None:
-    """Give a life the providers of a case."""
+    """Set the case's providers for a life."""
     life.provider = providers_of(case)
     life.receipts = frozenset(case.get("receipts", ()))
 
 
 def play_in_memory(life: Life, workflow: str, case: dict[str, Any]) -> Played:
-    """The whole case straight against `decide`."""
+    """Play the whole case directly against `decide`."""
     surround(life, case)
     refused = []
     for line in case["events"]:
@@ -139,7 +139,7 @@ def play_in_memory(life: Life, workflow: str, case: dict[str, Any]) -> Played:
 
 
 async def play(world: World, workflow: str, case: dict[str, Any]) -> Played:
-    """The whole case through the service."""
+    """Play the whole case on the service."""
     refused = []
     world.receipts = frozenset(case.get("receipts", ()))
     for line in case["events"]:
@@ -155,7 +155,7 @@ async def play(world: World, workflow: str, case: dict[str, Any]) -> Played:
 
 
 def check(case: dict[str, Any], played: Played) -> None:
-    """Everything that the case says must follow did, whoever played it."""
+    """Check all expected results of the case."""
     view = played.view
     if "told" in case:
         assert told(view) == case["told"]
@@ -183,7 +183,7 @@ def check(case: dict[str, Any], played: Played) -> None:
 
 
 def told(view: dict[str, Any]) -> list[str]:
-    """What was sent: when, notice, audience, channel."""
+    """The sent messages: time, notice, audience, channel."""
     return [
         f"{written(m['sent'])} {m['notice']} {m['audience']} {m['channel']}"
         for m in view["messages"]
@@ -192,5 +192,5 @@ def told(view: dict[str, Any]) -> list[str]:
 
 
 def escalated(view: dict[str, Any]) -> list[str]:
-    """What was raised: when, team, reason, state now."""
+    """The escalations: time, team, reason, present state."""
     return [f"{written(e['opened'])} {e['team']} {e['reason']} {e['state']}" for e in view["escalations"]]

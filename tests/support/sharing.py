@@ -1,6 +1,6 @@
-"""What all test processes of a run have together: the first that needs it makes it, the others find it.
+"""Shares resources among the test processes of a run: the first that needs one creates it.
 
-They meet in a folder of the run. Locks on its files (`flock`) end with the process that holds them, however that ends.
+They coordinate by locks on files (`flock`) in a folder of the run; the locks end with the process.
 """
 
 import contextlib
@@ -25,7 +25,7 @@ def folder_of_run(factory: pytest.TempPathFactory) -> Path:
 
 
 def once(folder: Path, name: str, make: Callable[[], object]) -> None:
-    """Return when one of the processes has called `make`; what it raises it raises for that one alone."""
+    """Return when one of the processes has called `make`; its exceptions are raised in that process only."""
     done = folder / f"{name}.done"
     with (folder / f"{name}.making").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
@@ -36,9 +36,9 @@ def once(folder: Path, name: str, make: Callable[[], object]) -> None:
 
 @contextlib.contextmanager
 def shared(folder: Path, name: str, start: Callable[[], AbstractContextManager[T]]) -> Iterator[T]:
-    """What `start` begins, once for all; whoever began it ends it, after the last one has left.
+    """The resource of `start`, created once; the creator ends it after the last user has left.
 
-    It is handed to the others pickled.
+    It is passed to the other processes pickled.
     """
     card = folder / f"{name}.pickle"
     with (folder / f"{name}.users").open("w") as users, contextlib.ExitStack() as ours:
@@ -50,5 +50,5 @@ def shared(folder: Path, name: str, start: Callable[[], AbstractContextManager[T
             else:
                 found = ours.enter_context(start())
                 card.write_bytes(pickle.dumps(found))
-                ours.callback(fcntl.flock, users, fcntl.LOCK_EX)  # called before it is ended
+                ours.callback(fcntl.flock, users, fcntl.LOCK_EX)  # runs before the resource ends
         yield found

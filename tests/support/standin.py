@@ -1,10 +1,10 @@
-"""What every stand-in over HTTP does alike: listen on a port of its own, and stop."""
+"""The base of stand-ins over HTTP: listens on its own port."""
 
 from aiohttp import web
 
 
 class StandIn:
-    """An aiohttp application on 127.0.0.1; subclasses give its `routes`."""
+    """An aiohttp application on 127.0.0.1; subclasses provide its `routes`."""
 
     url = ""
     _runner: web.AppRunner | None = None
@@ -14,7 +14,7 @@ class StandIn:
         raise NotImplementedError
 
     async def listen(self) -> None:
-        """Take requests from now on."""
+        """Start accepting requests."""
         app = web.Application()
         app.router.add_routes(self.routes())
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.2)

@@ -1,7 +1,7 @@
-"""SQLAlchemy's compiled statements, kept for the whole run: each test has engines of its own, for the same statements.
+"""Shares SQLAlchemy's compiled statements among all engines of the run, as each test has its own engines.
 
-An engine finds a compiled statement by its dialect, which each makes anew. Here those of one kind are equal, and all
-engines share one cache; a process of its own compiles each statement once in its life.
+An engine looks up compiled statements by its dialect object. Here dialects of one kind are equal and share one cache;
+a process in production compiles each statement once anyway.
 """
 
 from typing import Any, Final
@@ -17,7 +17,7 @@ _COMPILED: Final[LRUCache[Any, Any]] = LRUCache(MOST)
 
 
 class _Equal:
-    """Of one kind, in one process, with servers of one version."""
+    """Equal for one kind of dialect, process and server version."""
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other)
@@ -31,18 +31,18 @@ class _Equal:
 
 
 class Sqlite(_Equal, SQLiteDialect_aiosqlite):
-    """SQLite's."""
+    """SQLite's dialect."""
 
     supports_statement_cache = True
 
 
 class Postgres(_Equal, PGDialect_asyncpg):
-    """PostgreSQL's."""
+    """PostgreSQL's dialect."""
 
     supports_statement_cache = True
 
 
 def share() -> None:
-    """From now on, for each engine of this process."""
+    """Install the shared cache for all engines of this process."""
     registry.register("sqlite.aiosqlite", __name__, "Sqlite")
     registry.register("postgresql.asyncpg", __name__, "Postgres")

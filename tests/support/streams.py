@@ -1,4 +1,4 @@
-"""The stream of escalations, as a page reads it."""
+"""Reads the stream of escalations like a page."""
 
 import asyncio
 import json
@@ -8,7 +8,7 @@ from tests.support.world import World
 
 
 async def listening(client: Any, world: World, last: str, count: int) -> asyncio.Task[list[tuple[str, dict[str, Any]]]]:
-    """As `read_stream`, in a task that hears what happens from now on."""
+    """Like `read_stream`, as a task that has started listening."""
     heard = asyncio.Event()
     task = asyncio.create_task(read_stream(client, world, last, count, heard))
     await asyncio.wait([task, asyncio.ensure_future(heard.wait())], return_when=asyncio.FIRST_COMPLETED)
@@ -18,7 +18,7 @@ async def listening(client: Any, world: World, last: str, count: int) -> asyncio
 async def read_stream(
     client: Any, world: World, last: str, count: int, heard: asyncio.Event | None = None
 ) -> list[tuple[str, dict[str, Any]]]:
-    """(id, event) of so many lines. `heard`: set with the first word, which is that it listens."""
+    """(id, event) of so many lines. `heard`: set with the first line, which says that the stream is open."""
     found: list[tuple[str, dict[str, Any]]] = []
     headers = {**client._headers, "Last-Event-ID": last}
     async with (

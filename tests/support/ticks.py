@@ -1,4 +1,4 @@
-"""How long something took in an event loop, without what a busy machine keeps from the loop."""
+"""Measures time in an event loop, without delays by a busy machine."""
 
 import asyncio
 from typing import Final, Self
@@ -7,10 +7,10 @@ TICK_S: Final = 0.01
 
 
 class Ticks:
-    """`async with Ticks() as t`: `t.seconds` are those in which the loop had its turns.
+    """`async with Ticks() as t`: `t.seconds` counts only time in which the loop was running.
 
-    A loop that is not run for a while, as others have the cores, ticks once for all of it: what waits for the time that
-    it was given passes at any load, and what waits twice as long does not, as soon as the machine has time for it.
+    A loop that is not scheduled for a while ticks once for all of it, so that waiting for a limit passes at any load,
+    and waiting for twice the limit fails as soon as the machine has time.
     """
 
     def __init__(self) -> None:
@@ -19,7 +19,7 @@ class Ticks:
 
     @property
     def seconds(self) -> float:
-        """At most those of the clock."""
+        """At most the seconds of the clock."""
         return self._count * TICK_S
 
     async def __aenter__(self) -> Self:

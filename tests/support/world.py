@@ -1,4 +1,4 @@
-"""A whole service in this process, on real parts, with a clock that is moved by hand."""
+"""A whole service in this process, on real parts, with a manual clock."""
 
 import asyncio
 import time
@@ -43,7 +43,7 @@ TRIES = 5
 
 
 def settings_for(providers: Providers, mailbox: Mailbox, **more: Any) -> Settings:
-    """All four channels, pointed at the stand-ins."""
+    """Settings with all four channels, pointed at the stand-ins."""
     values: dict[str, Any] = {
         "workflows": ROOT / "templates",
         "http_port": 0,
@@ -65,7 +65,7 @@ def settings_for(providers: Providers, mailbox: Mailbox, **more: Any) -> Setting
 
 
 def _standing(*sending: str) -> Select[Any]:
-    """How it stands at `now`, where the channels `resting` send nothing."""
+    """What is in progress at `now`; the channels `resting` send nothing."""
     waits = messages.c.state.in_(("pending", "retrying"))
     now = bindparam("now", type_=messages.c.not_before.type)
     is_due = waits & (messages.c.not_before <= now) & messages.c.channel.not_in(bindparam("resting", expanding=True))
@@ -86,28 +86,28 @@ _IN_HAND = select(
     exists(select(outbox.c.id).where(outbox.c.lease_owner.is_not(None))).label("leaving"),
 )
 _STANDING = _standing("sending")
-# Where answers were lost, what they leave open has to be settled, too.
+# After lost answers, unknown messages have to be settled, too.
 _LOST = _standing("sending", "unknown")
 
 
 class Later:
-    """The time of a process for which the wait for a lost answer is over, as soon as one was lost."""
+    """A clock for which the wait after a lost answer is over, once an answer was lost."""
 
     def __init__(self, world: "World") -> None:
         self._world = world
 
     def now(self) -> datetime:
-        """The world's time, or that of two minutes later."""
+        """The world's time, or two minutes later."""
         lost = self._world.providers.losses.unsettled or self._world.mailbox.losses.unsettled
         return self._world.clock.now() + (SETTLE_UNKNOWN_AFTER if lost else timedelta(0))
 
     async def wait(self, _event: asyncio.Event, _until: datetime | None) -> None:
-        """A moment of real time."""
+        """Wait a moment of real time."""
         await asyncio.sleep(0.05)
 
 
 class World:
-    """The service and its surroundings."""
+    """The service and its environment."""
 
     def __init__(self, settings: Settings, providers: Providers, mailbox: Mailbox, start: datetime = NOON) -> None:
         self.settings = settings
@@ -118,11 +118,11 @@ class World:
         # What a small service counts is counted at once, however slow the machine is.
         self.app.counted.quick_s = PATIENCE_S
         self._settling: list[asyncio.Task[None]] = []
-        # Channels on which what was taken is delivered as soon as all is quiet.
+        # Channels on which accepted messages are delivered as soon as all is quiet.
         self.receipts: frozenset[str] = frozenset()
 
     async def start(self) -> None:
-        """Start all loops, and wait until they have been woken as news of other processes are heard from now on."""
+        """Start all loops, and wait until they listen to other processes' notifications."""
         await self.app.start()
         if (listener := self.app._listener) is not None:
             await self.until(lambda: not listener.trouble, "the process listens")
@@ -131,7 +131,7 @@ class World:
             self._settle_lost_answers()
 
     def _settle_lost_answers(self) -> None:
-        """Have what was taken and never answered settled while the clock stands still, by the service's own loop."""
+        """Have messages with lost answers settled by the service's own loop, while the clock stands still."""
         app = self.app
         orders = Orders(app.ledger, app.packs, Later(self), app.wakeups, app.orders.team_endpoints)
         outcomes = OutcomeWriter(app.settler)
@@ -146,7 +146,7 @@ class World:
         await self.app.close()
 
     async def process_died_sending(self, channel: str, **more: Any) -> None:
-        """As a killed process leaves messages of `channel`: begun, and nobody wrote down how that ended."""
+        """Leave messages of `channel` as a killed process does: begun, without a result."""
         soon = self.clock.now() + timedelta(seconds=1)
         left = {
             "state": "sending",
@@ -162,7 +162,7 @@ class World:
 
     @property
     def lost_answers(self) -> int:
-        """How many answers of providers were lost on purpose."""
+        """The number of answers of providers that were lost deliberately."""
         return self.providers.losses.count + self.mailbox.losses.count
 
     @property
@@ -172,13 +172,13 @@ class World:
 
     @property
     def http(self) -> str:
-        """Where the service listens."""
+        """The service's URL."""
         return f"http://127.0.0.1:{self.app.port}"
 
     async def take(self, *events: dict[str, Any]) -> list[Verdict]:
-        """Hand events to intake, as one batch; again, as the broker would, when the database broke off."""
+        """Give events to intake as one batch; repeated, as the broker would, if the database connection broke."""
         messages = [Incoming(encoded(e)) for e in events]
-        # A database of this process does not break off.
+        # An in-process database has no connection that breaks.
         known = [None] * len(events) if self.ledger.is_sqlite else await self._known(events)
         for again in range(TRIES):
             try:
@@ -194,20 +194,20 @@ class World:
         raise AssertionError("the database stays away")
 
     async def _known(self, events: Sequence[dict[str, Any]]) -> list[Any]:
-        """What became of these events so far; None of those that nobody took."""
+        """The outcomes of these events so far; None for those without one."""
         keys = [inbox.key_of(self.ledger.keyring, str(e.get("source")), str(e.get("id"))) for e in events]
         async with self.ledger.reading() as tx:
             found = await inbox.outcomes(tx, keys)
         return [found[key].outcome if key in found else None for key in keys]
 
     async def accept(self, *events: dict[str, Any]) -> None:
-        """Hand over events that must be taken, one batch each."""
+        """Give events to intake, one batch each; all must be accepted."""
         for e in events:
             (verdict,) = await self.take(e)
             assert verdict.outcome == "accepted", verdict.reason
 
     async def until(self, condition: Callable[[], Any], what: str = "") -> None:
-        """Wait (real time, bounded) for something the loops do."""
+        """Wait (real time, bounded) for something that loops do."""
         deadline = time.monotonic() + PATIENCE_S
         poll = time.monotonic() + POLL_S
         pause = SHORTEST_PAUSE_S
@@ -220,16 +220,16 @@ class World:
             if time.monotonic() > deadline:
                 raise AssertionError(f"did not happen within {PATIENCE_S:.0f} s: {what or condition}")
             if time.monotonic() > poll:
-                # The loops look by themselves once a second, of a clock that stands still here: so it is done for
-                # them. `test_wakeups` says that they need not wait for it.
+                # The loops poll once a second of a clock that stands still here, so they are woken. `test_wakeups` checks
+                # that they need not wait for that.
                 self.app.wakeups.wake_all()
                 poll += POLL_S
-            # To look takes from the loops that are waited for: it is done less and less often.
+            # Polling takes time from the loops, so it becomes less frequent.
             await asyncio.sleep(pause)
             pause = min(pause * 1.5, LONGEST_PAUSE_S)
 
     async def settled(self) -> None:
-        """Wait until nothing is pending at this moment of the clock and the outbox is empty."""
+        """Wait until nothing is pending at this time of the clock and the outbox is empty."""
         await self.until(self._is_settled, "settled")
 
     async def _is_settled(self) -> bool:
@@ -237,7 +237,7 @@ class World:
         return not standing.sending and not standing.leaving
 
     async def _standing(self) -> Any:
-        """What is still on its way, and when the next clock or schedule is due; one question to the database."""
+        """What is in progress, and when the next clock or schedule is due; in one query."""
         async with self.ledger.reading() as tx:
             return (
                 await tx.execute(
@@ -250,14 +250,14 @@ class World:
             ).one()
 
     async def move(self, **delta: float) -> None:
-        """Move the clock, let everything happen that is due, in steps that no clock can slip through."""
+        """Advance the clock and process everything due, in steps that no clock can slip through."""
         self.clock.advance(**delta)
         await self.quiet()
 
     async def pass_time(self, **delta: float) -> None:
-        """Move the clock, for who waits for something; but not while anything is in somebody's hands.
+        """Advance the clock, but not while a message is claimed.
 
-        Its lease would end amid that, and it would count as lost.
+        Its lease would end meanwhile, and it would count as lost.
         """
         async with self.ledger.reading() as tx:
             in_hand = (await tx.execute(_IN_HAND)).one()
@@ -265,7 +265,7 @@ class World:
             self.clock.advance(**delta)
 
     async def travel_to(self, moment: datetime) -> None:
-        """Let time pass as it would in life: stop at everything that is due on the way."""
+        """Advance the time, stopping at everything that is due in between."""
         await self.quiet()
         while self.clock.now() < moment:
             due = [r.opens_at() for r in self.app.routes.values()]
@@ -276,7 +276,7 @@ class World:
             await self.quiet()
 
     async def quiet(self) -> None:
-        """Wait until the clocks have fired and the messages are out."""
+        """Wait until the due clocks have fired and the messages are sent."""
 
         async def done() -> bool:
             standing = await self._standing()
@@ -289,7 +289,7 @@ class World:
             await self.until(done, "quiet")
 
     async def _deliver(self) -> bool:
-        """What was taken has arrived, as a provider's receipt would say; whether there was any."""
+        """Report accepted messages as delivered, like a provider's receipts; returns whether there were any."""
         taken = select(messages.c.id, messages.c.order_id).where(
             messages.c.state == "sent", messages.c.channel.in_(self.receipts)
         )
@@ -314,7 +314,7 @@ class World:
         return [(m["notice"], m["state"]) for m in view["messages"] if channel in (None, m["channel"])]
 
     async def notices(self, order_id: str) -> list[str]:
-        """The notices of an order, in the order in which they were planned."""
+        """The notices of an order, in the order of their planning."""
         return list(dict.fromkeys(m["notice"] for m in (await self.view(order_id))["messages"]))
 
     async def escalations(self, order_id: str) -> list[tuple[str, str, str]]:
@@ -322,7 +322,7 @@ class World:
         return [(e["team"], e["reason"], e["state"]) for e in (await self.view(order_id))["escalations"]]
 
     async def clock_states(self, order_id: str) -> dict[str, str]:
-        """Clock name to its last state."""
+        """The last state of each clock by name."""
         return {c["name"]: c["state"] for c in (await self.view(order_id))["clocks"]}
 
 

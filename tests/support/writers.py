@@ -1,4 +1,4 @@
-"""Writers of an older release, beside whom a schema is brought up to date."""
+"""Writers of an older release, running while a schema is upgraded."""
 
 import asyncio
 
@@ -7,7 +7,7 @@ from tests.support.ticks import Ticks
 
 
 class Writers:
-    """Several at once, each an order, a message that leaves, and a change of the order, again and again."""
+    """Several concurrent writers, each repeatedly writing an order, an outgoing message, and a change of the order."""
 
     def __init__(self, url: str, count: int = 4) -> None:
         self.waits: list[float] = []
@@ -35,7 +35,7 @@ class Writers:
         await connection.close()
 
     async def stop(self) -> list[float]:
-        """Seconds that each write took, as far as this loop had its turns."""
+        """Stop; returns the seconds of each write, counting only time in which this loop was running."""
         self._stopping.set()
         await asyncio.gather(*self._tasks)
         return self.waits

@@ -1,6 +1,6 @@
-"""A power cut under a process that writes to SQLite: what was synced is there, of everything else anything may be.
+"""Simulates a power cut of a process that writes to SQLite: synced data is intact, the rest in any state.
 
-`record.c` writes down what the process writes; `cuts` makes of that the files as a cut at some moment would leave them.
+`record.c` records the writes of the process; `cuts` builds the files that a cut at some moment would leave.
 """
 
 import random
@@ -18,20 +18,20 @@ _WRITE, _TRUNCATE, _SYNC, _UNLINK = 1, 2, 3, 4
 
 
 def built(folder: Path) -> Path:
-    """The library, compiled."""
+    """The compiled library."""
     library = folder / "record.so"
     subprocess.run(["gcc", "-O2", "-shared", "-fPIC", "-o", library, SOURCE, "-ldl", "-lpthread"], check=True)
     return library
 
 
 def environment(library: Path, database: Path, log: Path) -> dict[str, str]:
-    """For the process whose writes are to be written down."""
+    """The environment of the process whose writes are recorded."""
     return {"LD_PRELOAD": str(library), "POWERCUT_FILE": str(database), "POWERCUT_LOG": str(log)}
 
 
 @dataclass
 class _File:
-    """`durable`: as a cut leaves it for certain; `waiting`: what may or may not have come through since."""
+    """`durable`: the content after a cut for certain; `waiting`: writes that may or may not be in it."""
 
     durable: bytearray = field(default_factory=bytearray)
     waiting: list[tuple[int, int, bytes]] = field(default_factory=list)
@@ -45,7 +45,7 @@ class _File:
         self.waiting.clear()
 
     def after_cut(self, dice: random.Random) -> bytearray:
-        """Each write since the last sync came through whole, in part, or not at all."""
+        """Each write since the last sync is complete, partial or lost."""
         found = bytearray(self.durable)
         for op, offset, data in self.waiting:
             luck = dice.random()
@@ -68,7 +68,7 @@ def _apply(content: bytearray, op: int, offset: int, data: bytes) -> None:
 
 
 def cuts(log: Path, before: bytes, folder: Path, count: int, seed: int) -> Iterator[tuple[int, Path]]:
-    """(how far the log was written, the database) for `count` cuts at random moments; `before`: the first content."""
+    """(length of the log at the cut, the database) for `count` cuts at random moments; `before`: the first content."""
     dice = random.Random(seed)
     recorded = log.read_bytes()
     places = list(_places(recorded))
