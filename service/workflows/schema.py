@@ -68,7 +68,9 @@ class StatusYaml(YamlModel):
     notify: Notifies = []
     on_repeat: Annotated[
         OnRepeat | None,
-        Field(description="an event with the status the order is in: told as if entered anew, new data, or refused"),
+        Field(
+            description="treat an event with the order's present status as entering anew, as new data, or as an error"
+        ),
     ] = None
     final: bool = False
     needs: Annotated[
@@ -91,7 +93,7 @@ class TransitionsYaml(YamlModel):
     back: Literal["step", "none"] | list[Ident] = "none"
     from_any: list[Ident] = []
     also: dict[Ident, list[Ident]] = {}
-    strict: Annotated[bool, Field(description="nothing may be passed over, `optional` or not")] = False
+    strict: Annotated[bool, Field(description="no status may be skipped, `optional` or not")] = False
     repeat: Literal["update", "reject"] = "reject"
 
 
@@ -132,29 +134,31 @@ class NoticeYaml(YamlModel):
     channels: Channels
     on_assignee_change: Ident | None = None
     on_assigned: Annotated[
-        Ident | None, Field(description="told when somebody of this role (assignee: of any) gets the order")
+        Ident | None, Field(description="sent when somebody of this role (assignee: of any role) gets the order")
     ] = None
     on_note: OnNoteYaml | None = None
     on_change: OnChangeYaml | None = None
-    on_rows: Annotated[Idents, Field(description="told when rows are added to one of these lists")] = []
+    on_rows: Annotated[Idents, Field(description="sent when rows are added to one of these lists")] = []
     quiet: WhenQuiet = "send"
     mandatory: bool = False
     bundle: BundleYaml | None = None
     throttle: ThrottleYaml | None = None
     replaces: Idents = []
-    after: Annotated[Idents, Field(description="only told where one of these was told before")] = []
-    once: Annotated[bool, Field(description="not told again to the same order")] = False
-    when: Annotated[WhenYaml | None, Field(description="only told while this holds")] = None
+    after: Annotated[Idents, Field(description="sent only if one of these was sent before")] = []
+    once: Annotated[bool, Field(description="sent only once for each order")] = False
+    when: Annotated[WhenYaml | None, Field(description="sent only if this holds")] = None
     secret: Ident | None = None
     valid_for: Duration = Field(default="24h", validate_default=True)
     when_unknown: WhenUnknown = "resend"
-    manual: Annotated[Titles, Field(description="its titles: agents send it")] = {}
-    in_: Annotated[Idents, Field(alias="in", description="a manual notice: the statuses in which it may be sent")] = []
-    asks: Annotated[Asks, Field(description="a manual notice: what the agent fills in")] = {}
+    manual: Annotated[Titles, Field(description="titles for agents, who may send it")] = {}
+    in_: Annotated[
+        Idents, Field(alias="in", description="of a manual notice: the statuses in which it may be sent")
+    ] = []
+    asks: Annotated[Asks, Field(description="of a manual notice: what the agent fills in")] = {}
     whatsapp_content: dict[str, ContentYaml] = {}
-    replies: Annotated[Idents, Field(description="offered as buttons in its mails")] = []
+    replies: Annotated[Idents, Field(description="replies offered as buttons in its mails")] = []
     unless_whole_tells: Annotated[
-        Idents, Field(description="not told of a part where its whole tells one of these by the same event")
+        Idents, Field(description="not sent for a part if its whole sends one of these for the same event")
     ] = []
 
 
@@ -165,7 +169,7 @@ class FaqYaml(YamlModel):
     in_: Annotated[Idents, Field(alias="in")] = []
     check: list[str]
     do: list[str]
-    say: Annotated[str | Titles, Field(description="what an agent says, or sends; by language where it is in several")]
+    say: Annotated[str | Titles, Field(description="what an agent says or sends, possibly by language")]
 
 
 class ReportYaml(YamlModel):
@@ -231,11 +235,11 @@ class WorkflowYaml(YamlModel):
     title: str
     locales: Annotated[list[Language], Field(min_length=1)]
     locale_fallback: Annotated[
-        dict[Language, Languages], Field(description="by language: what comes next, where not cutting off its end")
+        dict[Language, Languages], Field(description="fallbacks by language, other than by truncating the tag")
     ] = {}
     timezone: str = "UTC"
     region: Annotated[
-        str, Field(pattern=r"^([A-Z]{2})?$", description="ISO 3166: whose numbers people write without a country code")
+        str, Field(pattern=r"^([A-Z]{2})?$", description="ISO 3166: the country of phone numbers without country code")
     ] = ""
     reply_to: MailAddress = ""
     brands: dict[Ident, BrandYaml] = {}
@@ -252,23 +256,25 @@ class WorkflowYaml(YamlModel):
     ] = {}
     shows: Annotated[
         list[AttributeName],
-        Field(description="attributes that lists of orders have a column for, by their titles; none that is personal"),
+        Field(description="attributes that are columns of lists of orders; none that is personal"),
     ] = []
-    contacts: Annotated[Idents, Field(description="audiences whose phone and mail messages may show")] = []
+    contacts: Annotated[
+        Idents, Field(description="audiences whose phone numbers and mail addresses may appear in messages")
+    ] = []
     notices: dict[Ident, NoticeYaml] = {}
     fallback: dict[Channel, Channel] = {}
     opt_out_words: Annotated[
         dict[str, list[OptOutWord]],
-        Field(description="by language: whole messages that end messages, beside the usual"),
+        Field(description="by language: whole messages that opt out, besides the usual ones"),
     ] = {}
     replies: dict[Ident, ReplyYaml] = {}
-    acts: Annotated[ActsYaml, Field(description="what people may do to orders themselves")] = ActsYaml()
-    parties: Annotated[dict[Ident, PartyYaml], Field(description="audiences whose people may see their orders")] = {}
-    lists: Annotated[dict[Ident, ListYaml], Field(description="tables that grow on an order, such as leads")] = {}
+    acts: Annotated[ActsYaml, Field(description="what people may do to orders by hand")] = ActsYaml()
+    parties: Annotated[
+        dict[Ident, PartyYaml], Field(description="audiences whose people may see their own orders")
+    ] = {}
+    lists: Annotated[dict[Ident, ListYaml], Field(description="tables on an order, such as leads")] = {}
     tracking: TrackingYaml = TrackingYaml()
-    parts: Annotated[PartsYaml | None, Field(description="orders may have parts, from which their status follows")] = (
-        None
-    )
+    parts: Annotated[PartsYaml | None, Field(description="how a whole's status follows from its parts")] = None
     clocks: dict[Ident, ClockYaml] = {}
     follow_ups: dict[Ident, FollowUpYaml] = {}
     teams: dict[Ident, TeamYaml] = {}

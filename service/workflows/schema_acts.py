@@ -10,7 +10,7 @@ from service.workflows.schema_words import AttributeName, DataPath, Ident, Ident
 # A role of the company's own people, or an audience that the pack lists under `parties`.
 ActRole = Ident
 Sets = Annotated[
-    list[DataPath], Field(description="what may be given: eta, appointment, price, assignee, note, attributes.NAME")
+    list[DataPath], Field(description="values of the act: eta, appointment, price, assignee, note, attributes.NAME")
 ]
 
 
@@ -19,7 +19,7 @@ class EntryYaml(YamlModel):
 
     title: Titles = {}
     roles: list[ActRole] = []
-    sets: Annotated[Sets | None, Field(description="what its form asks for; else what the act sets")] = None
+    sets: Annotated[Sets | None, Field(description="fields of its form; default: those of the act")] = None
 
 
 def _entries(value: Any) -> Any:
@@ -36,17 +36,19 @@ class ActYaml(YamlModel):
 
     roles: Annotated[list[ActRole], Field(min_length=1)] = ["agent"]
     title: Titles = {}
-    in_: Annotated[Idents, Field(alias="in", description="in which statuses; else in every open one")] = []
+    in_: Annotated[
+        Idents, Field(alias="in", description="statuses in which it is allowed; default: every open one")
+    ] = []
     to: Annotated[
         dict[Ident, EntryYaml],
         BeforeValidator(_entries, json_schema_input_type=Idents | dict[Ident, EntryYaml]),
-        Field(description="which statuses may be entered by hand, or which roles assigned; else all"),
+        Field(description="statuses that may be entered, or roles that may be assigned; default: all"),
     ] = {}
     sets: Sets = []
-    lines: Annotated[AttributeName | None, Field(description="of a quote: the attribute that holds its lines")] = None
-    people: Annotated[Idents, Field(description="of a new order: the audiences that its form asks for")] = []
+    lines: Annotated[AttributeName | None, Field(description="of a quote: the attribute with its lines")] = None
+    people: Annotated[Idents, Field(description="of a new order: the audiences in its form")] = []
     prefix: Annotated[
-        str | None, Field(pattern=r"^[A-Z][A-Z0-9]{0,9}$", description="of a new order: how its id begins")
+        str | None, Field(pattern=r"^[A-Z][A-Z0-9]{0,9}$", description="of a new order: the prefix of its id")
     ] = None
 
 
@@ -55,19 +57,21 @@ class ChoiceYaml(YamlModel):
 
     title: Titles
     to: Ident | None = None
-    report: Annotated[Ident | None, Field(description="a reason: its team is called")] = None
+    report: Annotated[Ident | None, Field(description="a reason, whose team is called")] = None
 
 
 class LinkActYaml(YamlModel):
     """A button on the assignee's page, which is opened by a link."""
 
     title: Titles
-    in_: Annotated[Idents, Field(alias="in", description="in which statuses; else in every open one")] = []
+    in_: Annotated[
+        Idents, Field(alias="in", description="statuses in which it is allowed; default: every open one")
+    ] = []
     to: Ident | None = None
-    report: Annotated[Ident | None, Field(description="a reason: its team is called")] = None
-    needs: Annotated[list[DataPath], Field(description="what must be given")] = []
+    report: Annotated[Ident | None, Field(description="a reason, whose team is called")] = None
+    needs: Annotated[list[DataPath], Field(description="required values")] = []
     sets: Sets = []
-    choices: Annotated[dict[Ident, ChoiceYaml], Field(description="in place of `to` and `report`: one of these")] = {}
+    choices: Annotated[dict[Ident, ChoiceYaml], Field(description="alternatives, in place of `to` and `report`")] = {}
 
 
 class ActsYaml(YamlModel):

@@ -13,10 +13,10 @@ class AskYaml(YamlModel):
 
     type: AttributeType
     title: Titles = {}
-    default: Annotated[DataPath | None, Field(description="stands in while the agent gives none, such as eta")] = None
-    ahead: Annotated[bool, Field(description="a date that must lie ahead; a default that is past does not count")] = (
-        False
+    default: Annotated[DataPath | None, Field(description="the value to use if the agent gives none, such as eta")] = (
+        None
     )
+    ahead: Annotated[bool, Field(description="a date in the future; a default in the past is ignored")] = False
 
 
 def _typed(value: Any) -> Any:

@@ -26,27 +26,29 @@ class LookYaml(YamlModel):
     """The look of mails and pages."""
 
     colour: Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", description="such as #14532d")] = ""
-    logo: Annotated[str, Field(pattern=r"^(https://[^\s\"'<>;,]+)?$", description="an address of a picture")] = ""
+    logo: Annotated[str, Field(pattern=r"^(https://[^\s\"'<>;,]+)?$", description="the URL of a picture")] = ""
 
 
 class BrandNoticeYaml(YamlModel):
     """How a brand changes a notice."""
 
-    channels: Annotated[Channels, Field(description="in place of the notice's own")] = []
+    channels: Annotated[Channels, Field(description="replaces the notice's channels")] = []
     whatsapp_content: dict[str, ContentYaml] = {}
 
 
 class BrandYaml(YamlModel):
     """A brand; orders choose it by `data.brand`."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100, description="as messages and pages say it")]
+    name: Annotated[str, Field(min_length=1, max_length=100, description="the name in messages and on pages")]
     look: LookYaml = LookYaml()
     reply_to: MailAddress = ""
-    support: Annotated[SupportYaml | None, Field(description="on the customer's page, in place of the pack's")] = None
+    support: Annotated[SupportYaml | None, Field(description="on the tracking page, replaces the pack's")] = None
     senders: Annotated[
         dict[Channel, Senders],
-        Field(description="by channel: from whom; several: one for each provider, the preferred one's first"),
+        Field(description="the sender by channel; a list has one for each provider, the preferred one's first"),
     ] = {}
-    channels: Annotated[list[Channel], Field(description="of a notice's channels only these, in this order")] = []
-    fallback: Annotated[dict[Channel, Channel] | None, Field(description="in place of the pack's")] = None
+    channels: Annotated[
+        list[Channel], Field(description="the only channels of this brand's notices, in this order")
+    ] = []
+    fallback: Annotated[dict[Channel, Channel] | None, Field(description="replaces the pack's")] = None
     notices: dict[Ident, BrandNoticeYaml] = {}

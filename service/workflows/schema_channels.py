@@ -36,11 +36,13 @@ class RungYaml(YamlModel):
     """A rung of a ladder: sent `after` the previous one, `unless` a message of an earlier one reached that state."""
 
     channels: list[Channel | ChannelYaml]
-    after: Annotated[Duration | None, Field(description="the rung before it that was told; none of the first")] = None
+    after: Annotated[Duration | None, Field(description="the time after the previous rung; not for the first one")] = (
+        None
+    )
     unless: Annotated[
-        Reached | None, Field(description="left out where a message of any rung before it came so far")
+        Reached | None, Field(description="skipped if a message of an earlier rung reached this state")
     ] = None
-    when: Annotated[WhenYaml | None, Field(description="as if it were not there while this does not hold")] = None
+    when: Annotated[WhenYaml | None, Field(description="skipped unless this holds")] = None
 
 
 Channels = list[Channel | ChannelYaml | RungYaml]

@@ -66,9 +66,10 @@ class ClockYaml(YamlModel):
     reset_by_any_event: bool = False
     date: DataPath | None = None
     default: DefaultDateYaml | None = None
-    warn_at: Annotated[str, Field(description="a share of the time, 80%, or a duration after the start, 4h")] | None = (
-        None
-    )
+    warn_at: (
+        Annotated[str, Field(description="a share of the time, such as 80%, or a duration after the start, such as 4h")]
+        | None
+    ) = None
     at_warning: AtWarningYaml | None = None
     paused_in: Idents = []
     notify: Notify | None = None

@@ -32,21 +32,23 @@ class WhenYaml(YamlModel):
 
     path: DataPath | None = None
     is_: Annotated[Givens, Field(alias="is", description="one of these")] = []
-    known: Annotated[bool | None, Field(description="whether there is a value, whatever it is")] = None
+    known: Annotated[bool | None, Field(description="whether there is a value")] = None
     over: Given | None = None
     at_least: Given | None = None
     under: Given | None = None
     at_most: Given | None = None
     before: Given | None = None
     after: Given | None = None
-    contains: Annotated[Givens, Field(description="a list has one of these, or a text has it somewhere")] = []
+    contains: Annotated[Givens, Field(description="a list contains one of these, or a text contains it")] = []
     starts_with: Givens = []
-    changed: Annotated[Literal[True] | None, Field(description="it had another value before this event")] = None
-    changed_by: Annotated[Given | None, Field(description="at least so far from what the notice told last")] = None
-    first: Annotated[Literal[True] | None, Field(description="it had no value before this event")] = None
+    changed: Annotated[Literal[True] | None, Field(description="the event changed it")] = None
+    changed_by: Annotated[
+        Given | None, Field(description="it differs by at least this much from when the notice was last sent")
+    ] = None
+    first: Annotated[Literal[True] | None, Field(description="the event gave it its first value")] = None
     in_: Annotated[Idents, Field(alias="in", description="the order is in one of these statuses")] = []
     entered: Annotated[
-        int | CountYaml | None, Field(description="how often the status of `in`, or the one it is in, was entered")
+        int | CountYaml | None, Field(description="the number of visits to the status of `in`, or to the present one")
     ] = None
     all: list["WhenYaml"] = []
     any: list["WhenYaml"] = []

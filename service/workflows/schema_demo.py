@@ -36,8 +36,8 @@ class DemoStepYaml(YamlModel):
     """An event, `after` the previous one, with its data."""
 
     after: LengthText = "0s"
-    delayed: Annotated[LengthText, Field(description="published so much later than it happened")] = "0s"
-    twice: Annotated[bool, Field(description="it comes twice, as events do")] = False
+    delayed: Annotated[LengthText, Field(description="published this long after it happened")] = "0s"
+    twice: Annotated[bool, Field(description="delivered twice")] = False
     status: Ident | None = None
     issue: Annotated[Ident | None, Field(description="a reason")] = None
     note: DemoNoteYaml | None = None
@@ -79,8 +79,8 @@ class PriceSpanYaml(YamlModel):
 class DemoYaml(YamlModel):
     """Simulated people and orders, for `stagebell demo` and `simulate`."""
 
-    speed: Annotated[float | None, Field(gt=0, description="times as fast as life")] = None
-    customers: Annotated[list[str], Field(description="their names; addresses are made up")] = []
+    speed: Annotated[float | None, Field(gt=0, description="how many times faster than real time")] = None
+    customers: Annotated[list[str], Field(description="names; addresses are invented")] = []
     people: Annotated[dict[Ident, JsonObject | list[JsonObject]], Field(description="further audiences")] = {}
     assignees: list[str] = []
     role: Ident | None = None

@@ -18,10 +18,10 @@ class ColumnYaml(YamlModel):
 
     type: ColumnType = "text"
     title: Titles = {}
-    required: Annotated[bool, Field(description="no row is taken without it")] = False
+    required: Annotated[bool, Field(description="required in every row")] = False
     personal: bool | None = None
-    unique: Annotated[bool, Field(description="no two rows of an order's list have the same there")] = False
-    choices: Annotated[list[Choice], Field(description="of the type choice: what it may be")] = []
+    unique: Annotated[bool, Field(description="unique within an order's list")] = False
+    choices: Annotated[list[Choice], Field(description="the values of a choice")] = []
 
     @property
     def is_personal(self) -> bool:
@@ -37,7 +37,7 @@ class GreetYaml(YamlModel):
     """A notice to the person of a new row, if this column of the row is true."""
 
     notify: Ident
-    when: Annotated[Ident, Field(description="a boolean column: the row asks for it")]
+    when: Annotated[Ident, Field(description="a boolean column: whether to greet the row's person")]
 
 
 class ListExportYaml(YamlModel):

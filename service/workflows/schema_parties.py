@@ -12,8 +12,11 @@ class PartyYaml(YamlModel):
 
     sees: Annotated[
         list[DataPath],
-        Field(description="beside their own: customer.phone, customer, price, payment, attributes.NAME; else masked"),
+        Field(description="values besides their own: customer.phone, customer, price, payment, attributes.NAME"),
     ] = []
     to_do: Annotated[
-        Idents, Field(description="in which statuses an order waits for them; else where they may change the status")
+        Idents,
+        Field(
+            description="statuses in which an order waits for them; default: those in which they may change the status"
+        ),
     ] = []

@@ -27,7 +27,7 @@ SpanText = Annotated[
     str,
     Field(
         pattern=rf"^{_HH_MM}\s*-\s*({_HH_MM}|24:00)$",
-        description="HH:MM-HH:MM; one that ends earlier goes past midnight",
+        description="HH:MM-HH:MM; an earlier end is on the next day",
     ),
 ]
 SpanTexts = Annotated[list[SpanText], BeforeValidator(one_or_many, json_schema_input_type=SpanText | list[SpanText])]

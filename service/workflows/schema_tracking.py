@@ -20,8 +20,6 @@ class TrackingYaml(YamlModel):
 
     support: SupportYaml = SupportYaml()
     assignee: Annotated[
-        Literal["name", "masked", "contact", "hidden"], Field(description="how much is shown of whoever comes")
+        Literal["name", "masked", "contact", "hidden"], Field(description="how much of the assignee is shown")
     ] = "masked"
-    says: Annotated[
-        dict[Ident, Titles], Field(description="by status: what it means and what comes next, such as after a failure")
-    ] = {}
+    says: Annotated[dict[Ident, Titles], Field(description="by status: what it means to the customer")] = {}

@@ -8,7 +8,7 @@ DataPath = Annotated[str, Field(pattern=r"^[a-z_][A-Za-z0-9_]*(\.[A-Za-z0-9_]+)*
 AttributeName = Annotated[str, Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$", description="without dots")]
 Ident = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 
-OptOutWord = Annotated[str, Field(pattern=r"[^\W\d_]", max_length=80, description="letters, in whichever case")]
+OptOutWord = Annotated[str, Field(pattern=r"[^\W\d_]", max_length=80, description="letters, in any case")]
 
 
 def one_or_many(value: Any) -> Any:

@@ -1,4 +1,4 @@
-"""Packs say which rules checked them"""
+"""The version of the rules that checked each pack"""
 
 from collections.abc import Sequence
 

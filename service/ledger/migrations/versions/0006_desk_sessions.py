@@ -1,4 +1,4 @@
-"""Sign-ins at the desk, so that every replica knows when one is over"""
+"""Sessions of the desk, so that every replica knows when one has ended"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Lines of the audit log are chained; names stand beside them, so that they can be forgotten"""
+"""The audit log is a chain; names are in a table of their own, so that they can be erased"""
 
 from collections.abc import Sequence
 

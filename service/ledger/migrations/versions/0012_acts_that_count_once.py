@@ -1,4 +1,4 @@
-"""Acts that count once"""
+"""Idempotent requests"""
 
 from collections.abc import Sequence
 

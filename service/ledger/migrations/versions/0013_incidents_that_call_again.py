@@ -1,4 +1,4 @@
-"""Incidents that call again"""
+"""Levels and reminders of incidents"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Causes are recorded"""
+"""Recorded causes of decisions"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Who has an escalation"""
+"""Owners of escalations and incidents"""
 
 from collections.abc import Sequence
 

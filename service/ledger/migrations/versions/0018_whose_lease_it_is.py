@@ -1,4 +1,4 @@
-"""Whose lease it is"""
+"""The process that holds a lease"""
 
 from collections.abc import Sequence
 

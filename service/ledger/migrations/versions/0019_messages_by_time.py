@@ -1,4 +1,4 @@
-"""Messages by time, whether or not they were rendered"""
+"""Messages by time, rendered or not"""
 
 from collections.abc import Sequence
 

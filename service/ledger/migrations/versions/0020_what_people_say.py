@@ -1,4 +1,4 @@
-"""What people say"""
+"""Incoming messages and conversations"""
 
 from collections.abc import Sequence
 

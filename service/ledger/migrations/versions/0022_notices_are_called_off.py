@@ -1,4 +1,4 @@
-"""Notices are called off"""
+"""Notices that are called off"""
 
 from collections.abc import Sequence
 

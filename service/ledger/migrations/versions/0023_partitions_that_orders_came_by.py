@@ -1,4 +1,4 @@
-"""Partitions that orders came by"""
+"""The intake partition by which each order's events came"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What people want"""
+"""Preferences of people"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What messages cost"""
+"""Costs of messages"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""When an escalation was acknowledged"""
+"""The time at which an escalation was acknowledged"""
 
 from collections.abc import Sequence
 

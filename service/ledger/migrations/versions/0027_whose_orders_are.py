@@ -1,4 +1,4 @@
-"""Whose orders are, and what keys and sign-ins are limited to"""
+"""Parties of orders, and scopes of keys and sessions"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Which step of its notice's ladder a message is"""
+"""The rung of each message"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Files with notes"""
+"""Attachments of notes"""
 
 from collections.abc import Sequence
 

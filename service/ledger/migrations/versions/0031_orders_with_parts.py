@@ -1,4 +1,4 @@
-"""Orders with parts, and events that wait for an order that theirs is a part of"""
+"""Parts of orders, and events that wait for a whole"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Words changed at the desk"""
+"""Texts edited at the desk"""
 
 from collections.abc import Sequence
 

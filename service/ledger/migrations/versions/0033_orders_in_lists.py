@@ -1,4 +1,4 @@
-"""Orders by when they were created, by their expected end, and those that are open"""
+"""Indexes for lists of orders: by creation, by expected end, and open ones"""
 
 from collections.abc import Sequence
 
