@@ -89,7 +89,7 @@ class App(Parts):
         await when_available(self.ledger, lambda: migrate(self.ledger), FIRST_CONNECT_S)
         self._start_listening()
         async with self.ledger.transaction() as tx:
-            await self.ledger.life.show(tx)
+            await self.ledger.liveness.take_lock(tx)
         await self._align()
         self.routes = build_routes(
             self.settings,
@@ -101,7 +101,7 @@ class App(Parts):
         )
         await when_available(self.ledger, self.reloader.begin, FIRST_CONNECT_S)
         await when_available(self.ledger, self.orders.adopt_packs, FIRST_CONNECT_S)
-        await when_available(self.ledger, self.holds.look, FIRST_CONNECT_S)
+        await when_available(self.ledger, self.holds.refresh, FIRST_CONNECT_S)
         await connect_broker(self.broker, self.teams)
 
     def _run_roles(self) -> None:

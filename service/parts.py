@@ -18,8 +18,8 @@ from service.dispatch.template_states import TemplateStates
 from service.editing.live import LiveWords
 from service.intake.intake import Intake
 from service.ledger.access.api_keys import Role
-from service.ledger.database.life import SessionLife
 from service.ledger.database.listening import Listener
+from service.ledger.database.liveness import SessionLiveness
 from service.ledger.database.wakeups import Wakeups
 from service.orders import Orders
 from service.providers import attachments_of, ledger_of
@@ -77,8 +77,8 @@ class Parts:
         self.reloader = Reloader(self.orders, settings.workflows, self._on_reload, self.words)
         self.supervisor = Supervisor()
         self.watch = Watch(self.ledger, self.broker, self.supervisor.ended_roles, self._lame_parts)
-        life = self.ledger.life if isinstance(self.ledger.life, SessionLife) else None
-        self._listener = Listener(self.ledger.direct, self.wakeups, life) if self.ledger.direct else None
+        liveness = self.ledger.liveness if isinstance(self.ledger.liveness, SessionLiveness) else None
+        self._listener = Listener(self.ledger.direct, self.wakeups, liveness) if self.ledger.direct else None
         self.port = settings.http_port
         self._open_to = open_to
         self._captured = captured

@@ -1,4 +1,4 @@
-"""Takes over the claims of dead processes, which are detected by their sign of life; leases are the fallback."""
+"""Takes over the claims of dead processes, which are detected by their liveness locks; leases are the fallback."""
 
 import asyncio
 import time
@@ -23,30 +23,30 @@ class Takeover:
     def __init__(self, orders: Orders, channels: Collection[str]) -> None:
         self._orders = orders
         self._topics = {dispatch_topic(channel, codes=codes) for channel in channels for codes in (True, False)}
-        self._silent_since: dict[int, float] = {}
+        self._without_lock_since: dict[int, float] = {}
 
     async def run(self) -> None:
         """Check repeatedly, until cancelled."""
         while True:
             try:
-                await self.look()
+                await self.check_once()
             except Exception as error:
-                self._silent_since.clear()
+                self._without_lock_since.clear()
                 log_failure("takeover", error)
             await asyncio.sleep(LOOK_EVERY_S)
 
-    async def look(self) -> None:
+    async def check_once(self) -> None:
         """Check once, and take over from dead processes."""
         ledger = self._orders.ledger
-        if ledger.life.owner is None:
-            # Who shows no sign himself may be the one that is cut off: when he is back, everybody has time to be, too.
-            self._silent_since.clear()
+        if ledger.liveness.owner is None:
+            # Without a lock, this process may be cut off itself; afterwards the others get time to reconnect, too.
+            self._without_lock_since.clear()
             return
         async with ledger.reading() as tx:
-            silent = await ledger.life.silent(tx)
+            dead = await ledger.liveness.without_lock(tx)
         now = time.monotonic()
-        self._silent_since = {n: self._silent_since.get(n, now) for n in silent}
-        gone = [n for n, since in self._silent_since.items() if now - since >= ledger.life.doubt_s]
+        self._without_lock_since = {n: self._without_lock_since.get(n, now) for n in dead}
+        gone = [n for n, since in self._without_lock_since.items() if now - since >= ledger.liveness.doubt_s]
         if gone:
             await self._take_over(gone)
 
@@ -54,7 +54,7 @@ class Takeover:
         now, wakeups = self._orders.time.now(), self._orders.wakeups
         topics = {*self._topics, "relay", UNKNOWN_TOPIC}
         async with self._orders.ledger.transaction() as tx:
-            ours = await self._orders.ledger.life.bury(tx, gone)
+            ours = await self._orders.ledger.liveness.remove(tx, gone)
             sends = await housekeeping.take_over(tx, ours, now) if ours else 0
             leaving = await outbox.take_over(tx, ours) if ours else 0
             if sends or leaving:

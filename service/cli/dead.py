@@ -44,7 +44,7 @@ async def show_list(limit: int) -> None:
     """Print a line for each."""
     async with _letters("dead_letters.listed") as letters:
         count = await letters.count()
-        found = await letters.look(limit)
+        found = await letters.inspect(limit)
     table = Table("#", "when", "type", "order", "reason", box=None)
     for letter in found:
         add_row(table, str(letter.number), letter.at, letter.type, letter.order_id, letter.reason)
@@ -56,7 +56,7 @@ async def show_list(limit: int) -> None:
 async def show_one(number: int) -> int:
     """Print the whole dead letter, unsealed."""
     async with _letters("dead_letter.seen", number=number) as letters:
-        letter = _pick(await letters.look(number), number)
+        letter = _pick(await letters.inspect(number), number)
     if letter is None:
         return 1
     typer.echo(plain(f"reason: {letter.reason}\nat: {letter.at}\nrouting key: {letter.routing_key}"))

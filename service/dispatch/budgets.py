@@ -80,7 +80,7 @@ class Budgets:
         """Those of which four fifths are spent."""
         return [b for b in self._known if b.spent >= b.amount * NEAR]
 
-    async def look(self, tx: Transaction) -> list[Hold]:
+    async def active_holds(self, tx: Transaction) -> list[Hold]:
         """The holds that follow from spent budgets."""
         now = self._orders.time.now()
         if self._path is None or now < self._look_at:

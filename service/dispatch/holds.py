@@ -44,11 +44,11 @@ class HoldCache:
         """Whether nothing is held."""
         return not self._active
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Load the active holds; required before the first send."""
         async with self._orders.ledger.reading() as tx:
             self._active = await holds.active(tx, scope=EVERYTHING)
-            self._active += await self._budgets.look(tx) if self._budgets else []
+            self._active += await self._budgets.active_holds(tx) if self._budgets else []
             self._some_wait = await holds.some_wait(tx)
 
     async def run(self, stopping: asyncio.Event) -> None:
@@ -58,7 +58,7 @@ class HoldCache:
     async def _turn(self, stopping: asyncio.Event) -> None:
         self._wake.clear()
         before = self._active
-        await self.look()
+        await self.refresh()
         now = self._orders.time.now()
         if self._some_wait:
             await self._let_go_all(stopping, now, anew=before != self._active)

@@ -30,10 +30,10 @@ class TemplateStates:
         await run_loop("templates", partial(self._turn, stopping), stopping)
 
     async def _turn(self, stopping: asyncio.Event) -> None:
-        await self.look()
+        await self.refresh()
         await self._orders.time.wait(stopping, self._orders.time.now() + EVERY)
 
-    async def look(self) -> None:
+    async def refresh(self) -> None:
         """Ask each account for each template that the packs name."""
         sids = sorted(
             {c.sid for p in self._orders.packs for n in p.workflow.notices.values() for c in n.content.values()}

@@ -81,7 +81,7 @@ class DeadLetters:
         self._broker = broker
         self._keyring = keyring
 
-    async def look(self, limit: int) -> list[DeadLetter]:
+    async def inspect(self, limit: int) -> list[DeadLetter]:
         """The first letters; they stay where they are. Raises BrokerLost."""
         async with self._first(limit) as taken:
             return [self._letter(i, d) for i, d in enumerate(taken.deliveries[:limit], 1)]

@@ -46,14 +46,14 @@ class WaitingEvents:
 
     async def _round(self) -> None:
         self._wake.clear()
-        if await self.look():
+        if await self.retry_due():
             return
         now = self._orders.time.now()
         async with self._orders.ledger.reading() as tx:
             next_look = await waiting.next_retry(tx) or now + LONGEST_SLEEP
         await self._orders.time.wait(self._wake, min(next_look, now + LONGEST_SLEEP))
 
-    async def look(self) -> int:
+    async def retry_due(self) -> int:
         """Look at the orders whose time it is, each in a transaction of its own; at how many."""
         async with self._orders.ledger.reading() as tx:
             orders = await waiting.due(tx, self._orders.time.now(), AT_ONCE)

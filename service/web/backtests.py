@@ -23,7 +23,7 @@ async def backtested(context: Context, pack: Pack, span: timedelta) -> tuple[Bac
     tester = BackTester(orders.packs, {pack.workflow.name: pack}, prices, context.settings.brand)
     reader = Ledger(context.settings.database_url, orders.keyring, read_only=True)
     try:
-        await reader.look()
+        await reader.detect_pooler()
         return await tester.run(reader, now - span, now, at_most=ORDERS), tester
     finally:
         await reader.close()

@@ -26,7 +26,7 @@ def dead_letters_of(request: web.Request) -> DeadLetters:
 async def list_dead_letters(request: web.Request) -> web.StreamResponse:
     """The first ones in the queue; their content is for `stagebell dead show`."""
     try:
-        found = await dead_letters_of(request).look(query_of(request, LettersQuery).limit)
+        found = await dead_letters_of(request).inspect(query_of(request, LettersQuery).limit)
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; try again") from lost
     lines = [DeadLetterLine(d.number, d.key, d.reason, d.at, d.type, d.order_id, d.routing_key) for d in found]

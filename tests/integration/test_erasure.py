@@ -58,7 +58,7 @@ async def everything(world: World) -> dict[str, str]:
                         value = value.decode("utf-8", "replace")
                     where = f"{table.name}.{column.name}"
                     found[where] = found.get(where, "") + f"\n{value}"
-    letters = await DeadLetters(world.app.broker, keyring).look(1000)
+    letters = await DeadLetters(world.app.broker, keyring).inspect(1000)
     found["dead letters"] = "\n".join(f"{x.reason} {x.opened.body!r} {x.opened.headers}" for x in letters)
     return found
 
@@ -146,7 +146,7 @@ async def test_nothing_of_an_erased_person_is_found_anywhere(world: World, calle
     assert all(k["why"] for k in answer["kept"])
     other = await world.view("B-1")
     assert other["recipients"]["customer"], "others stay as they are"
-    assert len(await DeadLetters(world.app.broker, world.ledger.keyring).look(10)) == 1
+    assert len(await DeadLetters(world.app.broker, world.ledger.keyring).inspect(10)) == 1
     async with world.ledger.reading() as tx:
         assert (await audit_reading.verify(tx)).problems == []
         about = await audit_reading.search(tx, audit_reading.AuditFilter(act="person.erased"))

@@ -81,11 +81,11 @@ async def test_what_comes_before_its_whole_waits_and_is_decided_in_its_order(sma
     assert await small.take(parcel("P1", "delivered", 3), parcel("Q", "announced")) == ["waiting", "accepted"]
     assert (await small.status("P1"), await small.waits()) == (None, 3)
     small.clock.advance(minutes=10)
-    assert await small.waiting.look() == 1
+    assert await small.waiting.retry_due() == 1
     assert await small.waits() == 3, "it has not come"
-    assert await small.waiting.look() == 0, "and is not looked for again at once"
+    assert await small.waiting.retry_due() == 0, "and is not looked for again at once"
     assert await small.take(parcel("W", attributes={"parcels": 1})) == ["accepted"]
-    assert await small.waiting.look() == 1
+    assert await small.waiting.retry_due() == 1
     assert (await small.status("P1"), await small.status("W"), await small.waits()) == ("delivered", "delivered", 0)
     assert await small.take(first, parcel("P1", "in_transit", 2)) == ["duplicate", "late"]
 
@@ -93,7 +93,7 @@ async def test_what_comes_before_its_whole_waits_and_is_decided_in_its_order(sma
 @pytest.mark.any_database
 async def test_a_whole_of_the_same_batch_ends_the_waiting(small: Small) -> None:
     assert await small.take(part_of("W", "P1"), parcel("W")) == ["waiting", "accepted"]
-    assert await small.waiting.look() == 1
+    assert await small.waiting.retry_due() == 1
     assert (await small.status("P1"), await small.status("W")) == ("in_transit", "in_transit")
 
 
@@ -103,10 +103,10 @@ async def test_after_an_hour_all_of_the_part_are_dead_letters_and_can_be_replaye
     small.clock.advance(minutes=30)
     await small.take(parcel("P1", "delivered", 30))
     small.clock.advance(minutes=29)
-    await small.waiting.look()
+    await small.waiting.retry_due()
     assert await small.waits() == 2
     small.clock.advance(minutes=2)
-    await small.waiting.look()
+    await small.waiting.retry_due()
     assert (await small.waits(), await small.status("P1")) == (0, None)
     async with small.ledger.reading() as tx:
         letters = (
@@ -152,7 +152,7 @@ async def test_parts_that_end_at_once_lose_nothing(small: Small) -> None:
 async def test_two_who_look_decide_what_waited_once(small: Small) -> None:
     await small.take(*(part_of(f"W{n}", f"P{n}", recipients=TO_ASHA) for n in range(3)))
     await small.take(*(parcel(f"W{n}") for n in range(3)))
-    await asyncio.gather(small.waiting.look(), Small(small.ledger).waiting.look())
+    await asyncio.gather(small.waiting.retry_due(), Small(small.ledger).waiting.retry_due())
     async with small.ledger.reading() as tx:
         wholes = [await find(tx, "parcel", f"W{n}", scope=EVERYTHING) for n in range(3)]
     assert [w.entered for w in wholes if w] == [{"announced": 1, "in_transit": 1}] * 3
@@ -162,7 +162,7 @@ async def test_two_who_look_decide_what_waited_once(small: Small) -> None:
 async def test_whole_and_parts_are_played_again_as_they_were(small: Small) -> None:
     people: dict[str, Any] = {"recipients": TO_ASHA}
     await small.take(part_of("W", "P1", **people), parcel("W", attributes={"parcels": 2}, **people))
-    await small.waiting.look()
+    await small.waiting.retry_due()
     await small.take(part_of("W", "P2", **people), parcel("P1", "delivered", 2), parcel("P2", "delivered", 3))
     workflow = all_packs().get("parcel").workflow
     async with small.ledger.reading() as tx:
@@ -237,6 +237,6 @@ async def test_the_loop_itself_looks_when_the_whole_comes(world: World) -> None:
             return await find(tx, "parcel", "L-1-A", scope=EVERYTHING) is not None
 
     await world.until(is_there, "the part was decided")
-    letters = await DeadLetters(world.app.broker, world.ledger.keyring).look(10)
+    letters = await DeadLetters(world.app.broker, world.ledger.keyring).inspect(10)
     assert letters == []
     assert timedelta(0) == world.clock.now() - NOON

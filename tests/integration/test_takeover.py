@@ -14,8 +14,8 @@ from sqlalchemy import select, update
 from service.keyring import Keyring
 from service.ledger.database.connecting import PostgresConnector
 from service.ledger.database.engine import Ledger, new_uuid
-from service.ledger.database.life import FileLife, SessionLife
 from service.ledger.database.listening import Listener
+from service.ledger.database.liveness import FileLiveness, SessionLiveness
 from service.ledger.database.tables import meta
 from service.ledger.database.wakeups import Wakeups
 from service.ledger.messages import outbox
@@ -93,7 +93,7 @@ async def test_every_send_under_way_has_an_owner(world: World) -> None:
     async with world.ledger.reading() as tx:
         owners = (await tx.execute(select(messages.c.lease_owner).where(messages.c.state == "sending"))).scalars().all()
     assert len(owners) >= 3
-    assert set(owners) == {world.ledger.life.owner}
+    assert set(owners) == {world.ledger.liveness.owner}
     answers.set()
     await world.settled()
 
@@ -151,7 +151,7 @@ def only_texts(n: int) -> dict[str, Any]:
     return {"phone": person(n)["phone"], "locale": "en"}
 
 
-async def until_owned(life: SessionLife, owned: bool) -> None:
+async def until_owned(life: SessionLiveness, owned: bool) -> None:
     async with asyncio.timeout(60):
         while (life.owner is not None) is not owned:
             await asyncio.sleep(0.005)
@@ -159,7 +159,7 @@ async def until_owned(life: SessionLife, owned: bool) -> None:
 
 async def test_a_session_that_breaks_is_not_a_death(world: World, postgres_url: str) -> None:
     """Of PostgreSQL: the sign is back before anybody's doubt is over, whoever cut the connection."""
-    life, watcher = SessionLife(), SessionLife()
+    life, watcher = SessionLiveness(), SessionLiveness()
     listener = Listener(PostgresConnector(postgres_url), Wakeups(), life)
     task = asyncio.create_task(listener.run())
     await until_owned(life, True)
@@ -180,15 +180,15 @@ async def test_a_file_s_lock_says_who_lives(sqlite_url: str) -> None:
     one, two = (Ledger(sqlite_url, Keyring("x")) for _ in range(2))
     for ledger in (one, two):
         async with ledger.transaction() as tx:
-            await ledger.life.show(tx)
+            await ledger.liveness.take_lock(tx)
     async with two.transaction() as tx:
-        assert await two.life.silent(tx) == []
-        assert isinstance(one.life, FileLife)
-        one.life._file.close()
-        assert await two.life.silent(tx) == [one.life.number]
-        assert await two.life.bury(tx, [one.life.number]) == [one.life.number]
-        assert await two.life.bury(tx, [one.life.number]) == []
+        assert await two.liveness.without_lock(tx) == []
+        assert isinstance(one.liveness, FileLiveness)
+        one.liveness._file.close()
+        assert await two.liveness.without_lock(tx) == [one.liveness.number]
+        assert await two.liveness.remove(tx, [one.liveness.number]) == [one.liveness.number]
+        assert await two.liveness.remove(tx, [one.liveness.number]) == []
     files = list(Path(sqlite_url.partition(":///")[2]).parent.glob("*-alive-*"))
-    assert [f.name.endswith(f"-alive-{two.life.number}") for f in files] == [True]
+    assert [f.name.endswith(f"-alive-{two.liveness.number}") for f in files] == [True]
     for ledger in (one, two):
         await ledger.close()

@@ -1,7 +1,7 @@
 """Connects to PostgreSQL, for queries, LISTEN, migrations, tests and benches alike.
 
 Behind a connection pooler in transaction mode (PgBouncer, "SQL feature map for pooling modes") a session keeps no
-state: few start-up parameters, no prepared statements. `look` detects a pooler, and connections then do without.
+state: few start-up parameters, no prepared statements. If `detect_pooler` finds one, connections use neither.
 """
 
 import ssl
@@ -46,7 +46,7 @@ class PostgresConnector:
         self.read_only = read_only
         self.pooled = False
 
-    async def look(self) -> None:
+    async def detect_pooler(self) -> None:
         """Connect once and detect a pooler: it refuses parameters, or reports process ids of its own.
 
         Raises the errors of `connect`.

@@ -17,7 +17,7 @@ from sqlalchemy.pool import StaticPool
 
 from service.keyring import Keyring
 from service.ledger.database.connecting import POOL_SIZE, PostgresConnector
-from service.ledger.database.life import FileLife, SessionLife, SignOfLife
+from service.ledger.database.liveness import FileLiveness, Liveness, SessionLiveness
 from service.ledger.database.transaction import Transaction
 
 T = TypeVar("T")
@@ -45,7 +45,7 @@ class Ledger:
         self._writing = asyncio.Lock()
         self.connector = None if self.is_sqlite else PostgresConnector(url, read_only=read_only)
         self.direct = PostgresConnector(direct_url) if direct_url and self.connector else self.connector
-        self.life: SignOfLife = FileLife(_file_of(url)) if self.is_sqlite else SessionLife()
+        self.liveness: Liveness = FileLiveness(_file_of(url)) if self.is_sqlite else SessionLiveness()
         if self.connector:
             self.engine = self.connector.engine()
         else:
@@ -57,11 +57,11 @@ class Ledger:
             options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._readers = self.engine.execution_options(**options)
 
-    async def look(self) -> None:
+    async def detect_pooler(self) -> None:
         """Detect connection poolers; raises the errors of connecting."""
         for connector in dict.fromkeys((self.connector, self.direct)):
             if connector is not None:
-                await connector.look()
+                await connector.detect_pooler()
         if self.connector is not None and self.connector.pooled and not self.connector.read_only:
             # A pooler may run two round trips of one statement on two servers, except within a transaction.
             self._readers = self.engine
@@ -72,16 +72,16 @@ class Ledger:
         if self.is_sqlite:
             # One writer at a time: a lock here is fairer than SQLite's busy loop.
             async with self._writing, self.engine.begin() as connection:
-                yield Transaction(connection, self.keyring, self.life.owner)
+                yield Transaction(connection, self.keyring, self.liveness.owner)
         else:
             async with self.engine.begin() as connection:
-                yield Transaction(connection, self.keyring, self.life.owner)
+                yield Transaction(connection, self.keyring, self.liveness.owner)
 
     @asynccontextmanager
     async def reading(self) -> AsyncIterator[Transaction]:
         """A connection for queries that change nothing."""
         async with self._readers.connect() as connection:
-            yield Transaction(connection, self.keyring, self.life.owner)
+            yield Transaction(connection, self.keyring, self.liveness.owner)
 
     async def now(self) -> datetime:
         """The time of the database's clock; for SQLite, of this machine's (UTC)."""

@@ -13,7 +13,7 @@ import asyncpg
 import structlog
 
 from service.ledger.database.connecting import PostgresConnector
-from service.ledger.database.life import SessionLife
+from service.ledger.database.liveness import SessionLiveness
 from service.ledger.database.wakeups import PG_CHANNEL, Wakeups
 from service.settings import SettingsError
 from service.telemetry import metrics
@@ -30,10 +30,10 @@ LOST: Final = (OSError, asyncpg.PostgresError, TimeoutError, asyncpg.InterfaceEr
 class Listener:
     """Passes other processes' notifications to this one's loops. `trouble`: why none arrive; empty while they do."""
 
-    def __init__(self, connector: PostgresConnector, wakeups: Wakeups, life: SessionLife | None = None) -> None:
-        """`life`: the process's sign of life, which its session shows."""
+    def __init__(self, connector: PostgresConnector, wakeups: Wakeups, liveness: SessionLiveness | None = None) -> None:
+        """`liveness`: is told of each listening session, which holds its lock."""
         self._connector = connector
-        self._life = life
+        self._liveness = liveness
         self._wakeups = wakeups
         self._beats = f"stagebell_{secrets.token_hex(8)}"
         self._beat = asyncio.Event()
@@ -56,14 +56,14 @@ class Listener:
         closed = asyncio.Event()
         try:
             connection.add_termination_listener(lambda _: self._lost(closed))
-            if self._life is not None:
-                await self._life.held_by(connection)
+            if self._liveness is not None:
+                await self._liveness.session_opened(connection)
             await connection.add_listener(PG_CHANNEL, self._heard)
             await connection.add_listener(self._beats, lambda *_: self._beat.set())
             while not closed.is_set():
                 await self._own_voice(connection)
-                if self._life is not None:
-                    await self._life.stay(connection)
+                if self._liveness is not None:
+                    await self._liveness.register(connection)
                 with contextlib.suppress(TimeoutError):
                     await asyncio.wait_for(closed.wait(), BEAT_EVERY_S)
             raise ConnectionError("the connection was closed")
@@ -73,8 +73,8 @@ class Listener:
                 await connection.close(timeout=1)
 
     def _lost(self, closed: asyncio.Event) -> None:
-        if self._life is not None:
-            self._life.lost()
+        if self._liveness is not None:
+            self._liveness.session_lost()
         closed.set()
 
     async def _own_voice(self, connection: "asyncpg.Connection[asyncpg.Record]") -> None:

@@ -63,7 +63,7 @@ async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, s
     An older release runs on a newer schema as long as nothing was removed. Raises WrongKey, NewerSchema, and
     SchemaError if other transactions hold locks that a step needs.
     """
-    await ledger.look()
+    await ledger.detect_pooler()
     if ledger.direct is not None:
         await check_session(ledger.direct)
     target = revisions()[-1] if revision == "head" else revision
@@ -86,7 +86,7 @@ async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, s
 
 async def look_at(ledger: Ledger) -> None:
     """Check the schema and the keys of a ledger that is opened for reading only. Raises SchemaError, WrongKey."""
-    await ledger.look()
+    await ledger.detect_pooler()
     async with ledger.reading() as tx:
         schema = await tx.connection.run_sync(_current)
         if schema is None or schema < revisions()[-1]:

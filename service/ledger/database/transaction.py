@@ -12,7 +12,7 @@ class Transaction:
     __slots__ = ("connection", "execute", "keyring", "owner")
 
     def __init__(self, connection: AsyncConnection, keyring: Keyring, owner: int | None = None) -> None:
-        """`owner`: this process's number for its claims (`SignOfLife`)."""
+        """`owner`: this process's number for its claims (`Liveness`)."""
         self.connection = connection
         self.keyring = keyring
         self.owner = owner

@@ -67,7 +67,7 @@ messages = Table(
     Column("state", Text, nullable=False),
     Column("not_before", Instant),
     Column("lease_until", Instant),
-    # Whose lease it is, while that process shows a sign of life (`ledger/database/life.py`).
+    # Whose lease it is, while that process holds its liveness lock (`ledger/database/liveness.py`).
     Column("lease_owner", Integer),
     Column("fencing_token", Integer, nullable=False, server_default="0"),
     Column("send_begun", Boolean, nullable=False, server_default=text("false")),

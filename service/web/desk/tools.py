@@ -42,7 +42,7 @@ async def dead(request: web.Request) -> web.StreamResponse:
     queue = dead_letters_of(request)
     values: PageValues = {"letters": [], "count": 0, "most": WINDOW, "problem": "", "moment": _moment}
     try:
-        values |= {"count": await queue.count(), "letters": await queue.look(LETTERS)}
+        values |= {"count": await queue.count(), "letters": await queue.inspect(LETTERS)}
     except BrokerLost:
         values["problem"] = "The broker does not answer; the letters are safe there."
     return await render(request, "dead.html.j2", values, here="/desk/dead")

@@ -95,7 +95,7 @@ async def test_outside_a_template_or_the_next_channel_at_once_and_inside_our_own
 
 async def test_by_a_template_that_is_not_approved_nothing_is_tried(strict: World, caller: Caller) -> None:
     strict.providers.approvals[SID] = {"status": "rejected", "rejection_reason": "promotional"}
-    await strict.app.templates.look()
+    await strict.app.templates.refresh()
     await told(strict, "O-1", "at_location")
     assert whatsapp(strict) == []
     assert (await states(strict, "O-1", "vendor_arrived"))["sms"] == "sent"
@@ -103,7 +103,7 @@ async def test_by_a_template_that_is_not_approved_nothing_is_tried(strict: World
     _, page = await supervisor.get("/desk/health")
     assert "promotional" in str(page)
     strict.providers.approvals[SID] = {"status": "approved"}
-    await strict.app.templates.look()
+    await strict.app.templates.refresh()
     await told(strict, "O-2", "at_location")
     assert [f["ContentSid"] for f in whatsapp(strict)] == [SID]
 

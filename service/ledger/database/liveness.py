@@ -42,7 +42,7 @@ def _key(number: int) -> str:
     return f"{_PREFIX}{number}"
 
 
-class SignOfLife(Protocol):
+class Liveness(Protocol):
     """`number`: this process's number. `owner`: the same while its lock is held, else None, and only leases count."""
 
     number: int
@@ -53,21 +53,21 @@ class SignOfLife(Protocol):
         """The number for this process's claims, or None."""
         ...
 
-    async def show(self, tx: Transaction) -> None:
+    async def take_lock(self, tx: Transaction) -> None:
         """Take the lock, unless the listening session does."""
         ...
 
-    async def silent(self, tx: Transaction) -> Sequence[int]:
+    async def without_lock(self, tx: Transaction) -> Sequence[int]:
         """The registered processes that hold no lock."""
         ...
 
-    async def bury(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
+    async def remove(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
         """Remove these processes; returns those whose claims the caller must take over. Others wait for the commit."""
         ...
 
 
-class SessionLife:
-    """On PostgreSQL. `held_by` is called with each new listening session, `lost` when it has ended."""
+class SessionLiveness:
+    """On PostgreSQL. `session_opened` is called with each new listening session, `session_lost` when it has ended."""
 
     doubt_s = DOUBT_S
 
@@ -80,33 +80,33 @@ class SessionLife:
         """What this process's claims carry."""
         return self.number if self._held else None
 
-    async def held_by(self, session: Any) -> None:
+    async def session_opened(self, session: Any) -> None:
         """Take the lock in this asyncpg session."""
         for name, value in _SESSION.items():
             with contextlib.suppress(asyncpg.PostgresError):  # older servers lack some
                 await session.execute(f"SET {name} = {value}")
         # Shared, as the server may not have released this process's previous session yet.
         await session.execute(f"SELECT pg_advisory_lock_shared({LOCK_CLASS}, {self.number})")
-        await self.stay(session)
+        await self.register(session)
         self._held = True
 
-    async def stay(self, session: Any) -> None:
+    async def register(self, session: Any) -> None:
         """Make sure that this process is registered in `meta`, even if another one removed it."""
         await session.execute("INSERT INTO meta (key, value) VALUES ($1, '') ON CONFLICT DO NOTHING", _key(self.number))
 
-    def lost(self) -> None:
+    def session_lost(self) -> None:
         """The listening session has ended."""
         self._held = False
 
-    async def show(self, tx: Transaction) -> None:
+    async def take_lock(self, tx: Transaction) -> None:
         """Nothing to do: the listening session holds the lock."""
 
-    async def silent(self, tx: Transaction) -> Sequence[int]:
+    async def without_lock(self, tx: Transaction) -> Sequence[int]:
         """The registered processes that hold no lock."""
         values = {"class": LOCK_CLASS, "own": _key(self.number)}
         return [_number(key) for key in (await tx.execute(_SILENT, values)).scalars()]
 
-    async def bury(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
+    async def remove(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
         """Remove these processes; returns those that no other process removed first."""
         return await _strike_off(tx, numbers)
 
@@ -118,7 +118,7 @@ _SILENT: Final = text(
 )
 
 
-class FileLife:
+class FileLiveness:
     """On SQLite. `database`: its file; None for a database in memory."""
 
     doubt_s = 0.0  # the operating system releases a lock at the process's end, never before
@@ -133,7 +133,7 @@ class FileLife:
         """What this process's claims carry."""
         return self.number if self._file is not None else None
 
-    async def show(self, tx: Transaction) -> None:
+    async def take_lock(self, tx: Transaction) -> None:
         """Lock a file of this process."""
         if self._database is not None and self._file is None:
             self._file = self._locked()
@@ -148,7 +148,7 @@ class FileLife:
         assert self._database is not None
         return self._database.with_name(f"{self._database.name}-alive-{number}")
 
-    async def silent(self, tx: Transaction) -> Sequence[int]:
+    async def without_lock(self, tx: Transaction) -> Sequence[int]:
         """The registered processes that hold no lock."""
         if self._database is None:
             return []
@@ -165,7 +165,7 @@ class FileLife:
             return True  # locked, or unreadable: then the leases decide
         return False
 
-    async def bury(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
+    async def remove(self, tx: Transaction, numbers: Sequence[int]) -> Sequence[int]:
         """Remove these processes and their files; returns those that no other process removed first."""
         for number in numbers:
             self._path(number).unlink(missing_ok=True)
