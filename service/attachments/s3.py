@@ -62,8 +62,8 @@ def signed(
     for part in (day, bucket.region, "s3", "aws4_request"):
         key = hmac.digest(key, part.encode(), "sha256")
     signature = hmac.digest(key, to_sign.encode(), "sha256").hex()
-    said = f"Credential={credentials.key_id}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"
-    return {**{n: v for n, v in headers.items() if n != "host"}, "Authorization": f"AWS4-HMAC-SHA256 {said}"}
+    authorization = f"Credential={credentials.key_id}/{scope}, SignedHeaders={';'.join(names)}, Signature={signature}"
+    return {**{n: v for n, v in headers.items() if n != "host"}, "Authorization": f"AWS4-HMAC-SHA256 {authorization}"}
 
 
 class S3Store:

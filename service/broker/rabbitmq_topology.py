@@ -137,7 +137,7 @@ async def _find(channel: AbstractChannel, teams: Sequence[str]) -> None:
             await channel.declare_queue(name, passive=True, timeout=CALL_TIMEOUT_S)
     except aiormq.exceptions.ChannelNotFoundEntity as missing:
         raise BrokerRefused(
-            f"{_said(missing)}, and this user may not create it: start once with a user who may,"
+            f"{_error_text(missing)}, and this user may not create it: start once with a user who may,"
             f" or grant the right to configure {CONFIGURE}"
         ) from missing
 
@@ -148,7 +148,7 @@ def as_lost(error: BaseException, url: str = "") -> BrokerLost:
         return error
     parts = urlsplit(url)
     user, vhost = unquote(parts.username or "guest"), unquote(parts.path[1:]) or "/"
-    text = _said(error)
+    text = _error_text(error)
     where = f"{parts.hostname}:{parts.port or (5671 if parts.scheme == 'amqps' else 5672)}: " if url else ""
     if isinstance(error, aiormq.exceptions.AuthenticationError | aiormq.exceptions.ProbableAuthenticationError):
         return BrokerRefused(f"{where}the broker rejects user {user!r}: is the password right, does the user exist?")
@@ -171,6 +171,6 @@ def as_lost(error: BaseException, url: str = "") -> BrokerLost:
     return BrokerLost(f"{where}{type(error).__name__}: {text}".rstrip(": "))
 
 
-def _said(error: BaseException) -> str:
+def _error_text(error: BaseException) -> str:
     """The error's own text, without anything that could be a URL with a password."""
     return re.sub(r"\S*://\S*@", "...@", str(error))[:300]

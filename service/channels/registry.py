@@ -31,7 +31,7 @@ def channels() -> dict[str, Channel]:
     for entry in sorted(entry_points(group=GROUP), key=lambda entry: entry.name):
         channel = _loaded(entry)
         if channel.name in found:
-            raise ChannelError(f"{_said(entry)}: a channel {channel.name!r} exists already; uninstall one of them")
+            raise ChannelError(f"{_described(entry)}: a channel {channel.name!r} exists already; uninstall one of them")
         found[channel.name] = channel
     return found
 
@@ -40,15 +40,17 @@ def _loaded(entry: EntryPoint) -> Channel:
     try:
         channel = entry.load()
     except Exception as error:
-        raise ChannelError(f"{_said(entry)} does not load: {type(error).__name__}: {error}") from error
+        raise ChannelError(f"{_described(entry)} does not load: {type(error).__name__}: {error}") from error
     if not isinstance(channel, Channel):
-        raise ChannelError(f"{_said(entry)}: {entry.value} is not a service.channels.channel.Channel")
+        raise ChannelError(f"{_described(entry)}: {entry.value} is not a service.channels.channel.Channel")
     if not _NAME.fullmatch(channel.name):
-        raise ChannelError(f"{_said(entry)}: {channel.name!r} is not a valid name: letters a to z, digits, underscores")
+        raise ChannelError(
+            f"{_described(entry)}: {channel.name!r} is not a valid name: letters a to z, digits, underscores"
+        )
     return channel
 
 
-def _said(entry: EntryPoint) -> str:
+def _described(entry: EntryPoint) -> str:
     package = entry.dist.name if entry.dist else "a package"
     return f"channel {entry.name!r} of {package}"
 

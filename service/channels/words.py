@@ -20,14 +20,14 @@ HIDDEN: Final = "…"
 
 def cleaned_text(text: str, message: OutgoingMessage | None = None) -> str:
     """The provider's text without addresses, numbers, codes and tokens, and without the message's own text."""
-    said = text[:READ_AT_MOST]
+    cleaned = text[:READ_AT_MOST]
     if message is not None:
         rendered = message.rendered
         for private in (message.address, rendered.text, rendered.title, *rendered.content_variables.values()):
             if len(private) > 3:
-                said = said.replace(private, HIDDEN)
-    said = _TAG.sub(" ", _CONTROL.sub(" ", said))
+                cleaned = cleaned.replace(private, HIDDEN)
+    cleaned = _TAG.sub(" ", _CONTROL.sub(" ", cleaned))
     for pattern in (_MAIL, _TOKEN, _DIGITS):
-        said = pattern.sub(HIDDEN, said)
-    said = " ".join(said.split())
-    return said if len(said) <= LONGEST else said[: LONGEST - 1].rstrip() + HIDDEN
+        cleaned = pattern.sub(HIDDEN, cleaned)
+    cleaned = " ".join(cleaned.split())
+    return cleaned if len(cleaned) <= LONGEST else cleaned[: LONGEST - 1].rstrip() + HIDDEN

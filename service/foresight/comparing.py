@@ -60,8 +60,8 @@ class Comparison(Struct):
 
 def text_of(pack: Pack, life: Life, n: Message, brand: str) -> str:
     """A message's text, with its title first."""
-    said = words_of(pack, life.notices[n.notice_id], n, brand)
-    return f"{said.title}\n{said.text}" if said.title else said.text
+    rendered = words_of(pack, life.notices[n.notice_id], n, brand)
+    return f"{rendered.title}\n{rendered.text}" if rendered.title else rendered.text
 
 
 def compare(was: Life, would: ChangedLife, was_pack: Pack, would_pack: Pack, brand: str) -> Comparison:

@@ -59,7 +59,7 @@ def _steps(past: Past, workflow: Workflow) -> Iterator[JsonObject]:
         at, data = min(cause.event.time, cause.at), cause.event.data
         after = max(at - before, timedelta(0)) if before else timedelta(0)
         before = max(before, at) if before else at
-        step: JsonObject = {"after": after, **_said(data, at, workflow)}
+        step: JsonObject = {"after": after, **_event_data(data, at, workflow)}
         if cause.at - at > timedelta(0):
             step["delayed"] = cause.at - at
         if data.assignee and data.assignee.id != seen:
@@ -69,7 +69,7 @@ def _steps(past: Past, workflow: Workflow) -> Iterator[JsonObject]:
             yield step
 
 
-def _said(data: EventData, at: datetime, workflow: Workflow) -> JsonObject:
+def _event_data(data: EventData, at: datetime, workflow: Workflow) -> JsonObject:
     said: JsonObject = {}
     if isinstance(data, StatusChangedData):
         said["status"] = data.status

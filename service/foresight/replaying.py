@@ -109,7 +109,7 @@ class _Unheard:
     def before(self, message: UUID, news: RecordedChange) -> Iterator[_Item]:
         """The earlier outcomes of this message."""
         line = self._left[message]
-        if not any(said is news for said in line):
+        if not any(other is news for other in line):
             return  # postponed, and applied since
         while (first := line.popleft()) is not news:
             yield _Item(first.at, message=message, news=first)

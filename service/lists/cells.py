@@ -133,8 +133,10 @@ def _lines(file: BinaryIO, encoding: str) -> Iterator[str]:
             text = raw.decode(encoding)
         except UnicodeDecodeError as error:
             cell = sum(raw[: error.start].count(d) for d in (b",", b";", b"\t")) + 1
-            said = f"is not {encoding.upper()} text at about its cell {cell}; save the table as CSV UTF-8, or as XLSX"
-            raise BadFile(n, said) from None
+            problem = (
+                f"is not {encoding.upper()} text at about its cell {cell}; save the table as CSV UTF-8, or as XLSX"
+            )
+            raise BadFile(n, problem) from None
         if "\x00" in text:
             raise BadFile(n, "contains NUL; is this a table?")
         yield from _ends_of(text)

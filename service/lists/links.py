@@ -26,8 +26,8 @@ def _serializer(keyring: Keyring) -> URLSafeSerializer:
 
 def rows_token(keyring: Keyring, rows: LinkedRows, until: datetime) -> str:
     """A signed token for these rows, valid until `until`."""
-    said = [rows.order_id.hex, rows.list, *(m.timestamp() for m in (rows.since, rows.before, until)), rows.format]
-    return str(_serializer(keyring).dumps(said))
+    payload = [rows.order_id.hex, rows.list, *(m.timestamp() for m in (rows.since, rows.before, until)), rows.format]
+    return str(_serializer(keyring).dumps(payload))
 
 
 def read_rows_token(keyring: Keyring, token: str, now: datetime) -> LinkedRows | None:

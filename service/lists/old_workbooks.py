@@ -66,10 +66,10 @@ def _hidden(stream: Any, at: int) -> tuple[set[int], set[int]]:
 
 
 def _told(n: int, error: Exception) -> BadFile:
-    said = str(error)
-    if "encrypted" in said.lower():
+    text = str(error)
+    if "encrypted" in text.lower():
         return BadFile(0, _LOCKED)
-    if "Can't find workbook" in said:
+    if "Can't find workbook" in text:
         return BadFile(0, _KINDS)
     return BadFile(n + 1, f"the workbook is not readable from here on ({type(error).__name__})")
 

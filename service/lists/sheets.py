@@ -57,7 +57,7 @@ class Rows:
         handlers = {
             "StartElementHandler": self._on,
             "EndElementHandler": self._off,
-            "CharacterDataHandler": self._said,
+            "CharacterDataHandler": self._characters,
         }
         parsed = self._book.parse(self._book.sheet, handlers)
         while self._goes_on(parsed):
@@ -72,8 +72,8 @@ class Rows:
             raise
         except Exception as error:
             # Any error of the libraries on a broken archive or XML.
-            said = f"the workbook is not readable here ({type(error).__name__}); save it again as XLSX or CSV"
-            raise BadFile(self._n, said) from None
+            problem = f"the workbook is not readable here ({type(error).__name__}); save it again as XLSX or CSV"
+            raise BadFile(self._n, problem) from None
 
     def _on(self, tag: str, attributes: Attributes) -> None:
         if (does := self._starts[tag]) is not None:
@@ -83,7 +83,7 @@ class Rows:
         if (does := self._ends[tag]) is not None:
             does(None)
 
-    def _said(self, text: str) -> None:
+    def _characters(self, text: str) -> None:
         if self._listens:
             self._text.append(text)
             self._letters += len(text)
@@ -149,8 +149,8 @@ class Rows:
             return
         row, column = int(first[2]), _column_of(area)
         if row > self._header.n and column <= len(self._header.cells):
-            said = f"has merged cells ({area[:20]}), of which only the first has a value; split them"
-            raise BadFile(row, said)
+            problem = f"has merged cells ({area[:20]}), of which only the first has a value; split them"
+            raise BadFile(row, problem)
 
     def _read(self, text: str) -> Any:
         if self._kind == "s":

@@ -35,8 +35,8 @@ class HiddenParts:
     @property
     def warnings(self) -> list[RowError]:
         """Warnings for the file's sender."""
-        said = "is hidden in the workbook, but read like the others; delete it there if it does not belong"
-        found = [RowError(self._header, name, said) for name in self._columns]
+        advice = "is hidden in the workbook, but read like the others; delete it there if it does not belong"
+        found = [RowError(self._header, name, advice) for name in self._columns]
         if self.count:
             them = f"{self.count:,} rows are" if self.count > 1 else "a row is"
             what = "delete what does not belong" if self.count > 1 else "delete it there if it does not belong"

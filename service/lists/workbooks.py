@@ -23,5 +23,5 @@ def xlsx_lines(file: BinaryIO) -> Iterator[FileRow]:
         raise
     except Exception as error:
         # Any error of the libraries on a broken archive or XML.
-        said = f"the workbook is broken ({type(error).__name__}); save it again as XLSX or CSV"
-        raise BadFile(0, said) from None
+        problem = f"the workbook is broken ({type(error).__name__}); save it again as XLSX or CSV"
+        raise BadFile(0, problem) from None

@@ -39,9 +39,9 @@ def configure() -> None:
 
     # OTEL_SERVICE_NAME and OTEL_RESOURCE_ATTRIBUTES take precedence over our defaults.
     ours = Resource({"service.name": "stagebell", "service.version": __version__})
-    said = Resource.create()
-    unnamed = str(said.attributes.get("service.name", "")).startswith("unknown_service")
-    resource = said.merge(ours) if unnamed else ours.merge(said)
+    declared = Resource.create()
+    unnamed = str(declared.attributes.get("service.name", "")).startswith("unknown_service")
+    resource = declared.merge(ours) if unnamed else ours.merge(declared)
     provider = TracerProvider(resource=resource)
     provider.add_span_processor(BatchSpanProcessor(OTLPSpanExporter()))
     trace.set_tracer_provider(provider)

@@ -105,7 +105,7 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
     intercepted_binops = frozenset({"*", "**", "+", "%"})
 
     def __init__(self, **options: Any) -> None:
-        super().__init__(**options, finalize=_said)
+        super().__init__(**options, finalize=_finalized)
         self.globals.clear()
         for name in UNBOUNDED_FILTERS:
             del self.filters[name]
@@ -201,7 +201,7 @@ def _is_left_open(text: str, opening: str, closing: str, before: bool) -> bool:
     return opened > closed if max(opened, closed) >= 0 else before
 
 
-def _said(value: Any) -> Any:
+def _finalized(value: Any) -> Any:
     """Finalize the value of each `{{ }}`."""
     budget = _budget.get()
     direction = budget.direction if budget is not None else ""

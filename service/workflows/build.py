@@ -71,7 +71,7 @@ def _with_plain_keys(workflow: Workflow, yaml: WorkflowYaml) -> Workflow:
         contact_from=frozenset(yaml.contact_from),
         contacts=frozenset(yaml.contacts),
         shows=tuple(yaml.shows),
-        demo=yaml.demo.as_said(),
+        demo=yaml.demo.as_written(),
         audience_fallback=yaml.audience_fallback,
         moves_running=yaml.running_orders.move,
         renamed=yaml.running_orders.rename,

@@ -33,7 +33,7 @@ def _brand(name: str, yaml: BrandYaml, workflow: Workflow, scope: ConditionScope
         name=name,
         title=yaml.name,
         look=replace(look, logo=yaml.look.logo),
-        senders={channel: tuple(_canonical(channel, s) for s in said) for channel, said in yaml.senders.items()},
+        senders={channel: tuple(_canonical(channel, s) for s in given) for channel, given in yaml.senders.items()},
         notices={n: _told(notice, yaml, scope) for n, notice in workflow.notices.items()},
         fallback=fallback,
         reply_to=yaml.reply_to or workflow.reply_to,
@@ -41,8 +41,8 @@ def _brand(name: str, yaml: BrandYaml, workflow: Workflow, scope: ConditionScope
     )
 
 
-def _with_support(rules: TrackingRules, said: SupportYaml) -> TrackingRules:
-    return replace(rules, phone=said.phone, email=said.email, hours=said.hours)
+def _with_support(rules: TrackingRules, given: SupportYaml) -> TrackingRules:
+    return replace(rules, phone=given.phone, email=given.email, hours=given.hours)
 
 
 def _canonical(channel: str, sender: str) -> str:

@@ -170,12 +170,12 @@ def _length_from(
 ) -> LengthFrom | None:
     if not isinstance(length, LengthFromYaml):
         return None
-    said = unit_of(length)
-    unit = plain_length(parse_length(f"1 {said}"), keeps) if said else None
+    unit_name = unit_of(length)
+    unit = plain_length(parse_length(f"1 {unit_name}"), keeps) if unit_name else None
     most = _MOST if keeps is None else min(keeps.day_length * _MOST_WORKING_DAYS, keeps.reach)
     most = min([most, *(other.reach for other in (chosen.calendars.values() if chosen else ()))])
     days = length.else_.days if isinstance(length.else_, WorkingTime) else 0.0
-    return LengthFrom(length.from_, unit, most, length.else_ is not None, said == "working days", days)
+    return LengthFrom(length.from_, unit, most, length.else_ is not None, unit_name == "working days", days)
 
 
 def unit_of(length: LengthFromYaml) -> str:

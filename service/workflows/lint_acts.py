@@ -24,8 +24,8 @@ def check(source: Source) -> Iterator[Finding]:
         if name in ("set_dates", "quote") and not act.sets:
             yield source.problem(("acts", name), f"{name}: sets nothing; list what it may set under 'sets'")
         if name == "create" and act.to and not set(act.to) <= starts(y):
-            said = f"create: an order starts as {', '.join(sorted(starts(y)))}"
-            yield source.problem(("acts", name, "to"), said)
+            problem = f"create: an order starts as {', '.join(sorted(starts(y)))}"
+            yield source.problem(("acts", name, "to"), problem)
         if name in ("change_status", "create"):
             yield from _entries(source, name, act)
         yield from _titles(source, ("acts", name, "title"), name, act.title)
@@ -33,8 +33,8 @@ def check(source: Source) -> Iterator[Finding]:
         yield from _button(source, ("acts", "by_link", role, name), name, button)
     for name, attribute in y.attributes.items():
         if attribute.choices and attribute.type != "text":
-            said = f"{name}: 'choices' are for texts; this is declared as {attribute.type}"
-            yield source.problem(("attributes", name), said)
+            problem = f"{name}: 'choices' are for texts; this is declared as {attribute.type}"
+            yield source.problem(("attributes", name), problem)
 
 
 def _entries(source: Source, name: str, act: ActYaml) -> Iterator[Finding]:
@@ -63,8 +63,8 @@ def _paths(source: Source, where: YamlPath, name: str, paths: Iterable[str]) -> 
         if path not in GIVEN and not (
             path.startswith(ATTRIBUTES) and path[len(ATTRIBUTES) :] in source.yaml.attributes
         ):
-            said = f"{name}: unknown input {path!r}; known are {', '.join(GIVEN)} and declared attributes"
-            yield source.problem(where, said)
+            problem = f"{name}: unknown input {path!r}; known are {', '.join(GIVEN)} and declared attributes"
+            yield source.problem(where, problem)
 
 
 def _titles(source: Source, where: YamlPath, name: str, titles: Titles) -> Iterator[Finding]:
@@ -78,5 +78,5 @@ def _code(source: Source, where: YamlPath, status: str) -> Iterator[Finding]:
     y = source.yaml
     told = y.statuses[status].notify if status in y.statuses else ()
     if any(n.notice in y.notices and y.notices[n.notice].secret for n in told):
-        said = f"{status!r} sends a code, which only an event can bring; it cannot be entered by hand"
-        yield source.problem(where, said)
+        problem = f"{status!r} sends a code, which only an event can bring; it cannot be entered by hand"
+        yield source.problem(where, problem)

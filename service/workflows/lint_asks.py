@@ -18,12 +18,12 @@ def check(source: Source) -> Iterator[Finding]:
         if not notice.manual:
             for key in ("in", "asks"):
                 if key in notice.model_fields_set or f"{key}_" in notice.model_fields_set:
-                    said = f"{name}: {key!r} is for notices that agents send; give it 'manual'"
-                    yield source.problem(("notices", name, key), said)
+                    problem = f"{name}: {key!r} is for notices that agents send; give it 'manual'"
+                    yield source.problem(("notices", name, key), problem)
             continue
         if notice.asks and (by := notified_by.get(name) or _trigger(notice)):
-            said = f"{name}: {by} sends it, too, where nobody can fill in what it asks"
-            yield source.problem(("notices", name, "asks"), said)
+            problem = f"{name}: {by} sends it, too, where nobody can fill in what it asks"
+            yield source.problem(("notices", name, "asks"), problem)
         yield from _asks(source, name, notice)
 
 
@@ -33,8 +33,10 @@ def _asks(source: Source, name: str, notice: NoticeYaml) -> Iterator[Finding]:
         if ask.ahead and ask.type not in DATES:
             yield source.problem(where, f"{asked}: only a date can lie ahead; its type is {ask.type}")
         if ask.default and ask.default.partition(".")[0] not in DATA_FIELDS:
-            said = f"{asked}: no order has {ask.default!r}; known are {', '.join(DATA_FIELDS)} and what is below them"
-            yield source.problem(where, said)
+            problem = (
+                f"{asked}: no order has {ask.default!r}; known are {', '.join(DATA_FIELDS)} and what is below them"
+            )
+            yield source.problem(where, problem)
         for locale in build.untitled(source.yaml, ask.title) if ask.title else ():
             yield source.problem(where, f"{asked}: no title in {locale!r}")
 

@@ -19,5 +19,5 @@ def check(source: Source) -> Iterator[Finding]:
         if clock.kind != "notify" or told is None or told.bundle is None or not isinstance(clock.within, timedelta):
             continue
         if clock.within <= told.bundle.within:
-            said = f"{name}: {clock.notice} waits for others until this promise is broken; a shorter 'bundle'"
-            yield source.problem(("clocks", name, "within"), said)
+            problem = f"{name}: {clock.notice} waits for others until this promise is broken; a shorter 'bundle'"
+            yield source.problem(("clocks", name, "within"), problem)

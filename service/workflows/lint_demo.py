@@ -24,16 +24,16 @@ def check(source: Source) -> Iterator[Finding]:
     """All problems of `demo`."""
     demo = source.yaml.demo
     if demo.timezone and not is_zone(demo.timezone):
-        said = f"unknown time zone {demo.timezone!r}; write one like 'Asia/Kolkata'"
-        yield source.problem(("demo", "timezone"), said)
+        problem = f"unknown time zone {demo.timezone!r}; write one like 'Asia/Kolkata'"
+        yield source.problem(("demo", "timezone"), problem)
     if demo.price and demo.price.from_ >= demo.price.to:
         yield source.problem(("demo", "price"), "the range is empty; write 'from' below 'to'")
     for audience, people in demo.people.items():
         for person in people if isinstance(people, list) else [people]:
             for key in person:
                 yield from unknown(source, ("demo", "people", audience), "field of a person", key, _PERSON)
-            if said := _no_person(person):
-                yield source.problem(("demo", "people", audience), f"{audience}: is not a valid person: {said}")
+            if problem := _no_person(person):
+                yield source.problem(("demo", "people", audience), f"{audience}: is not a valid person: {problem}")
     needed: dict[str, tuple[str, ...]] = {"customers": ("locales", "timezone")} if demo.customers else {}
     for path, step, is_ours in _steps(source.yaml):
         yield from _names(source, path, step) if is_ours else ()

@@ -39,8 +39,8 @@ def counted(file: Path, filters: Iterable[nodes.Filter], locale: str) -> Iterato
             continue
         needed = cldr.forms(locale, ordinal=use.name == "ordinal")
         if missing := [form for form in needed if form not in given]:
-            said = f"{use.name}: {locale} also needs {', '.join(missing)}"
-            yield Finding(file, use.lineno, f"{said}; its forms are {', '.join(needed)}")
+            problem = f"{use.name}: {locale} also needs {', '.join(missing)}"
+            yield Finding(file, use.lineno, f"{problem}; its forms are {', '.join(needed)}")
         allowed = (*needed, *cldr.rare(locale, ordinal=use.name == "ordinal"))
         if unused := [form for form in given if form not in allowed]:
             yield Finding(

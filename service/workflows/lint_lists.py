@@ -54,5 +54,7 @@ def _greeting(source: Source, name: str, declared: ListYaml) -> Iterator[Finding
         yield source.problem(where, f"{name}: 'greet' needs a column of the type phone or email")
     notice = notices.get(greet.notify)
     if notice and (notice.manual or notice.secret or notice.once or notice.throttle):
-        said = f"{name}: {greet.notify!r} is manual, has a secret, or is throttled; name a notice that is none of these"
-        yield source.problem(where, said)
+        problem = (
+            f"{name}: {greet.notify!r} is manual, has a secret, or is throttled; name a notice that is none of these"
+        )
+        yield source.problem(where, problem)

@@ -90,8 +90,8 @@ def _of_rules(source: Source, known: Mapping[str, WorkflowYaml], *, alone: bool)
             yield from _names(source, ("parts", "rules", i, key), getattr(rule, key), named)
     for (i, first), (j, later) in combinations(enumerate(y.parts.rules), 2):
         if first.when is None and _follows(first, later, named):
-            said = f"rule {j + 1} never applies: rule {i + 1} holds whenever it does and comes first; move it up"
-            yield source.problem(("parts", "rules", j), said)
+            problem = f"rule {j + 1} never applies: rule {i + 1} holds whenever it does and comes first; move it up"
+            yield source.problem(("parts", "rules", j), problem)
 
 
 def _names(

@@ -28,8 +28,8 @@ def check(source: Source) -> Iterator[Finding]:
     attributes = scope_of(source.yaml).attributes
     for path, publish in _published(source.yaml):
         if publish.type.startswith(_TAKEN):
-            said = f"{publish.type}: this event type is reserved for Stagebell; choose another, such as slot.expired"
-            yield source.problem((*path, "type"), said)
+            problem = f"{publish.type}: this event type is reserved for Stagebell; choose another, such as slot.expired"
+            yield source.problem((*path, "type"), problem)
         for name, value in publish.data.items():
             declared = attributes.get(value.split(".")[1]) if value.startswith("attributes.") else None
             if type_at(value, attributes) is None:

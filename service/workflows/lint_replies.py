@@ -16,8 +16,8 @@ def check(source: Source) -> Iterator[Finding]:
     """All problems of `replies`, and of the name that is reserved for agents' answers."""
     y = source.yaml
     if ANSWER in y.notices:
-        said = f"{ANSWER}: this name is reserved for what agents write themselves; rename the notice"
-        yield source.problem(("notices", ANSWER), said)
+        problem = f"{ANSWER}: this name is reserved for what agents write themselves; rename the notice"
+        yield source.problem(("notices", ANSWER), problem)
     for name, reply in y.replies.items():
         yield from _one(source, name, reply)
     yield from _doubles(source)
@@ -28,8 +28,8 @@ def _one(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
     for key in NOTICES:
         notice = getattr(reply, key)
         if notice in y.notices and y.notices[notice].asks:
-            said = f"{name}: nobody can fill in what {notice!r} asks"
-            yield source.problem(("replies", name, key), said)
+            problem = f"{name}: nobody can fill in what {notice!r} asks"
+            yield source.problem(("replies", name, key), problem)
     for locale in y.locales:
         if locale not in reply.title:
             yield source.problem(("replies", name, "title"), f"{name}: no title in {locale!r}")
@@ -39,8 +39,8 @@ def _one(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
     for language, words in reply.words.items():
         for word in words:
             if not word_of(word).text:
-                said = f"{name}: {word!r} has no letter or digit, so that no message could match it"
-                yield source.problem(("replies", name, "words", language), said)
+                problem = f"{name}: {word!r} has no letter or digit, so that no message could match it"
+                yield source.problem(("replies", name, "words", language), problem)
 
 
 def _act(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
@@ -60,8 +60,8 @@ def _act(source: Source, name: str, reply: ReplyYaml) -> Iterator[Finding]:
     settable = {*act.sets, *(n.what for n in (status.needs if status else ()))}
     for attribute in wanted.attributes:
         if f"attributes.{attribute}" not in settable:
-            said = f"{name}: attributes.{attribute} is not given with {wanted.act!r}; add it to its 'sets'"
-            yield source.problem((*path, "attributes", attribute), said)
+            problem = f"{name}: attributes.{attribute} is not given with {wanted.act!r}; add it to its 'sets'"
+            yield source.problem((*path, "attributes", attribute), problem)
 
 
 def _doubles(source: Source) -> Iterator[Finding]:
@@ -74,8 +74,10 @@ def _doubles(source: Source) -> Iterator[Finding]:
     for names in meant.values():
         for first, second in combinations(names, 2):
             if _meet(y, y.replies[first], y.replies[second]):
-                said = f"{second}: {names[second]!r} is a word of {first!r} already, which counts in the same statuses"
-                yield source.problem(("replies", second, "words"), said)
+                problem = (
+                    f"{second}: {names[second]!r} is a word of {first!r} already, which counts in the same statuses"
+                )
+                yield source.problem(("replies", second, "words"), problem)
 
 
 def _meet(y: WorkflowYaml, one: ReplyYaml, other: ReplyYaml) -> bool:

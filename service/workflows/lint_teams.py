@@ -16,7 +16,7 @@ def differences(sources: Sequence[Source]) -> list[Finding]:
     problems = []
     for source in sources:
         for name, team in source.yaml.teams.items():
-            for key, value in _said(source, team).items():
+            for key, value in _declaration(source, team).items():
                 before, known = first.setdefault((name, key), (source, value))
                 if known != value:
                     where = f"{before.file}:{line_of(before.lines, ('teams', name, key))}"
@@ -26,7 +26,7 @@ def differences(sources: Sequence[Source]) -> list[Finding]:
     return problems
 
 
-def _said(source: Source, team: TeamYaml) -> dict[str, object]:
+def _declaration(source: Source, team: TeamYaml) -> dict[str, object]:
     """A pack's declaration of a team; with times of day also the time zone, by default the pack's."""
     said: dict[str, object] = {key: getattr(team, key) for key in TeamYaml.model_fields if key in team.model_fields_set}
     if team.digest_at or team.quiet_hours:
@@ -39,5 +39,5 @@ def united(sources: Sequence[Source]) -> dict[str, TeamYaml]:
     said: dict[str, dict[str, object]] = {}
     for source in sources:
         for name, team in source.yaml.teams.items():
-            said[name] = {**_said(source, team), **said.get(name, {})}
+            said[name] = {**_declaration(source, team), **said.get(name, {})}
     return {name: TeamYaml.model_construct(_fields_set=set(values), **values) for name, values in said.items()}

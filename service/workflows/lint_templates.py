@@ -143,11 +143,11 @@ def _untyped(file: Path, filters: Iterable[nodes.Filter], workflow: Workflow) ->
             continue
         declared = workflow.attributes.get(name)
         if declared is None or declared.type not in fitting:
-            said = f"is declared as {declared.type}" if declared else "is not declared"
+            declaration = f"is declared as {declared.type}" if declared else "is not declared"
             yield Finding(
                 file,
                 use.lineno,
-                f"attributes.{name} | {use.name}: {said}; write `attributes: {{{name}: {fitting[0]}}}`",
+                f"attributes.{name} | {use.name}: {declaration}; write `attributes: {{{name}: {fitting[0]}}}`",
             )
 
 

@@ -71,21 +71,21 @@ def remarks(source: Source) -> Iterator[Finding]:
         yield source.problem(("calendars", name), f"{name}: nothing counts by it; name it as a clock's 'calendar'")
     rules = y.transitions
     if rules.optional and rules.forward != "optional":
-        said = f"'optional' counts with 'forward: optional' alone; it is {rules.forward!r}"
-        yield source.problem(("transitions", "optional"), said)
+        problem = f"'optional' counts with 'forward: optional' alone; it is {rules.forward!r}"
+        yield source.problem(("transitions", "optional"), problem)
     yield from _nearly_declared(source)
 
 
 def _clocks(source: Source) -> Iterator[Finding]:
     for name, clock in source.yaml.clocks.items():
         for key in sorted((clock.model_fields_set & _OF_SOME_CLOCKS) - KINDS[clock.kind].takes):
-            said = f"{name}: a {clock.kind} clock takes no {key!r}; it would be ignored"
-            yield source.problem(("clocks", name, key), said)
+            problem = f"{name}: a {clock.kind} clock takes no {key!r}; it would be ignored"
+            yield source.problem(("clocks", name, key), problem)
         # A clock that counts back from a date starts when the date becomes known, at any time before.
         after = _length(clock.warn_at) if "date" not in KINDS[clock.kind].takes else None
         if after is not None and isinstance(clock.within, timedelta) and after >= clock.within:
-            said = f"{name}: 'warn_at' is counted from the start, and this promise is broken by then"
-            yield source.problem(("clocks", name, "warn_at"), said)
+            problem = f"{name}: 'warn_at' is counted from the start, and this promise is broken by then"
+            yield source.problem(("clocks", name, "warn_at"), problem)
 
 
 def _length(text: str | None) -> timedelta | None:
@@ -106,8 +106,8 @@ def _measure(source: Source, name: str, measure: MeasureYaml) -> Iterator[Findin
     for key, goal in goals.items():
         example = _GOALS.get(measure.kind)
         if example and not _is_goal(measure.kind, str(goal)):
-            said = f"{name}: {goal!r} is not a goal for a {measure.kind}; write {example}"
-            yield source.problem(("measures", name, key), said)
+            problem = f"{name}: {goal!r} is not a goal for a {measure.kind}; write {example}"
+            yield source.problem(("measures", name, key), problem)
 
 
 def _is_goal(kind: str, goal: str) -> bool:
@@ -130,8 +130,8 @@ def _paths(source: Source) -> Iterator[Finding]:
     for path, value in dates:
         kind = type_at(value, attributes)
         if kind not in _DATES and not (kind == "any" and value.startswith("attributes.")):
-            said = f"{value} is not a date of an order; write eta, appointment.start or attributes.x"
-            yield source.problem(path, said)
+            problem = f"{value} is not a date of an order; write eta, appointment.start or attributes.x"
+            yield source.problem(path, problem)
 
 
 def _values(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str]]:
@@ -166,10 +166,10 @@ def _calls(source: Source) -> Iterator[Finding]:
     for kind, called in (("teams", y.teams), ("calls", y.calls)):
         for name, team in called.items():
             if not _ascending(team.levels):
-                said = (
+                problem = (
                     f"{name}: each level's 'after' counts from the opening, and cannot be shorter than the one before"
                 )
-                yield source.problem((kind, name, "levels"), said)
+                yield source.problem((kind, name, "levels"), problem)
             if team.remind_every is not None and not team.remind_every:
                 yield source.problem(
                     (kind, name, "remind_every"), f"{name}: would remind endlessly; write a length above zero"
@@ -182,9 +182,9 @@ def _ascending(levels: Sequence[LevelYaml]) -> bool:
 
 def _quiet_hours(source: Source) -> Iterator[Finding]:
     y = source.yaml
-    said: list[tuple[YamlPath, QuietYaml | None]] = [(("quiet_hours",), y.quiet_hours)]
-    said += [(("teams", name, "quiet_hours"), team.quiet_hours) for name, team in y.teams.items()]
-    for path, quiet in said:
+    problem: list[tuple[YamlPath, QuietYaml | None]] = [(("quiet_hours",), y.quiet_hours)]
+    problem += [(("teams", name, "quiet_hours"), team.quiet_hours) for name, team in y.teams.items()]
+    for path, quiet in problem:
         if quiet and quiet.start == quiet.end.replace("24:00", "00:00"):
             yield source.problem(path, f"begin and end at {quiet.start}, so that they would never end")
 
@@ -219,5 +219,5 @@ def _notice(source: Source, name: str, notice: NoticeYaml) -> Iterator[Finding]:
         own += [*brand.channels, *(brand.notices[name].channels if name in brand.notices else ())]
     channels = {*own, *(y.fallback[channel] for channel in own if channel in y.fallback)}
     if notice.whatsapp_content and "whatsapp" not in channels:
-        said = f"{name}: 'whatsapp_content' is for whatsapp, by which this is not sent"
-        yield source.problem(("notices", name, "whatsapp_content"), said)
+        problem = f"{name}: 'whatsapp_content' is for whatsapp, by which this is not sent"
+        yield source.problem(("notices", name, "whatsapp_content"), problem)

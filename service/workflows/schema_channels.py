@@ -51,12 +51,12 @@ Channels = list[Channel | ChannelYaml | RungYaml]
 def single(channels: Channels) -> list[tuple[str, WhenYaml | None]]:
     """Each channel with its condition, in the order in which they are tried."""
     found: list[tuple[str, WhenYaml | None]] = []
-    for said in channels:
-        for one in said.channels if isinstance(said, RungYaml) else [said]:
+    for entry in channels:
+        for one in entry.channels if isinstance(entry, RungYaml) else [entry]:
             found.append((one.channel, one.when) if isinstance(one, ChannelYaml) else (one, None))
     return found
 
 
 def rungs_of(channels: Channels) -> list[RungYaml]:
     """The rungs of a ladder; empty if the channels are not a ladder."""
-    return [said for said in channels if isinstance(said, RungYaml)]
+    return [entry for entry in channels if isinstance(entry, RungYaml)]

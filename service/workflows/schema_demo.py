@@ -89,6 +89,6 @@ class DemoYaml(YamlModel):
     price: PriceSpanYaml | None = None
     scenarios: list[ScenarioYaml] = []
 
-    def as_said(self) -> JsonObject:
+    def as_written(self) -> JsonObject:
         """The section as written."""
         return self.model_dump(by_alias=True, exclude_unset=True)

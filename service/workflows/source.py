@@ -61,5 +61,5 @@ _A_CLASS = re.compile(r"Input should be a valid dictionary or instance of \w+")
 
 
 def _words(message: str) -> str:
-    said = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown key")
-    return _A_CLASS.sub("keys and their values are expected here, such as {key: value}", said)
+    text = message.removeprefix("Value error, ").replace("Extra inputs are not permitted", "unknown key")
+    return _A_CLASS.sub("keys and their values are expected here, such as {key: value}", text)

@@ -31,8 +31,8 @@ def remarks(pack: Pack) -> Iterator[Finding]:
                 rendered = templates.render(locale, notice.name, channel, values, content)
             except UNRENDERABLE:
                 continue
-            if said := medium_of(channel).remark(rendered):
-                yield Finding(templates.folder / found.name, 1, said)
+            if remark := medium_of(channel).remark(rendered):
+                yield Finding(templates.folder / found.name, 1, remark)
             if rendered.html and cldr.direction(found.locale) == "rtl" and 'dir="rtl"' not in rendered.html:
                 undirected.add(found.locale)
     for locale in sorted(undirected):
@@ -60,8 +60,8 @@ def unused(pack: Pack) -> Iterator[Finding]:
         used |= added
         frontier |= added
     for name in sorted(known - used):
-        said = "no message is made from it: the pack has no such notice, channel or language"
-        yield Finding(templates.folder / name, 1, f"{said}; <locale>/<notice>.<channel>.j2")
+        remark = "no message is made from it: the pack has no such notice, channel or language"
+        yield Finding(templates.folder / name, 1, f"{remark}; <locale>/<notice>.<channel>.j2")
 
 
 def _told(workflow: Workflow) -> Iterator[tuple[Notice, str, str]]:

@@ -88,9 +88,9 @@ def result_of(
     provider: str, stage: Stage, code: int, text: str, message: OutgoingMessage | None = None
 ) -> Transient | Permanent | Refused | NoAnswer:
     """A relay's refusal as a provider result; the relay's text is kept, shortened and without addresses."""
-    status, said = _split(text)
+    status, reply_text = _split(text)
     shown = ".".join(map(str, (code // 100, *status))) if status else ""
-    words = " ".join(filter(None, (f"SMTP {code}", shown, cleaned_text(said, message).strip(" :"))))
+    words = " ".join(filter(None, (f"SMTP {code}", shown, cleaned_text(reply_text, message).strip(" :"))))
     if code < TRANSIENT or code >= PERMANENT + 100:
         # Not a refusal by the standard. After the mail was sent, such an answer does not tell whether it was accepted.
         unclear = f"an unexpected answer: {words}"
@@ -99,12 +99,12 @@ def result_of(
         return NoAnswer(provider, unclear) if stage == "body" else Transient(provider, said_by, unclear)
     if code < PERMANENT:
         needs_people = code == NEEDS_CHANGE and stage == "auth"
-        if _NOT_SET_UP.search(said) or needs_people or (code != CLOSING and _turns_us_away(stage, said)):
+        if _NOT_SET_UP.search(reply_text) or needs_people or (code != CLOSING and _turns_us_away(stage, reply_text)):
             return Refused(provider, str(code), words)
         return Transient(provider, str(code), words, GREYLISTED_S if code in GREYLIST_CODES else 0.0)
     if stage in ("connect", "ehlo", "starttls", "auth"):
         return Refused(provider, str(code), words)
-    about = {"mail": _of_mail, "rcpt": _of_rcpt}.get(stage, _of_data)(code, status, said)
+    about = {"mail": _of_mail, "rcpt": _of_rcpt}.get(stage, _of_data)(code, status, reply_text)
     if about == "us":
         return Refused(provider, str(code), words)
     if about == "message":
@@ -112,15 +112,15 @@ def result_of(
     return Permanent(provider, str(code), words, "bad_address", shown if status in _NO_MAILBOX else "")
 
 
-def _turns_us_away(stage: Stage, said: str) -> bool:
+def _turns_us_away(stage: Stage, reply_text: str) -> bool:
     """Whether a 4xx is about configuration or a long quota, which waiting does not solve.
 
     Relays with soft failures configured (Postfix's soft_bounce and defer_unauth_destination, Exim's `defer`) say 454 or
     450 where others say 554.
     """
-    if _LONG_QUOTA.search(said):
+    if _LONG_QUOTA.search(reply_text):
         return True
-    return stage in ("mail", "rcpt", "data") and bool(_NO_RELAYING.search(said))
+    return stage in ("mail", "rcpt", "data") and bool(_NO_RELAYING.search(reply_text))
 
 
 def is_about_content(words: str) -> bool:
@@ -136,42 +136,42 @@ def _split(text: str) -> tuple[_Status, str]:
     """Subject and detail of the enhanced status code, and the text without the code, which may be in every line."""
     lines = text.encode("utf-8", "replace").decode().splitlines()
     found = next((m for line in lines if (m := _ENHANCED.match(line) or _ENHANCED_AT_END.search(line))), None)
-    said = " ".join(_ENHANCED.sub("", line) for line in lines)
-    return ((int(found[2]), int(found[3])) if found else None), said
+    reply_text = " ".join(_ENHANCED.sub("", line) for line in lines)
+    return ((int(found[2]), int(found[3])) if found else None), reply_text
 
 
-def _of_mail(code: int, status: _Status, said: str) -> _About:
+def _of_mail(code: int, status: _Status, reply_text: str) -> _About:
     """Size and media that the relay cannot carry (X.6) concern the message; all else concerns our sender."""
-    too_big = status in ((3, 4), (2, 3)) or (code == 552 and status is None) or bool(_SIZE_WORDS.search(said))
+    too_big = status in ((3, 4), (2, 3)) or (code == 552 and status is None) or bool(_SIZE_WORDS.search(reply_text))
     return "message" if too_big or (status is not None and status[0] == 6) else "us"
 
 
-def _is_about_us(code: int, status: _Status, said: str) -> bool:
-    return code in _ABOUT_US or status in _SENDER_STATUS or bool(_RELAY_WORDS.search(said))
+def _is_about_us(code: int, status: _Status, reply_text: str) -> bool:
+    return code in _ABOUT_US or status in _SENDER_STATUS or bool(_RELAY_WORDS.search(reply_text))
 
 
-def _of_rcpt(code: int, status: _Status, said: str) -> _About:
+def _of_rcpt(code: int, status: _Status, reply_text: str) -> _About:
     if status in _READERS_POLICY:
         return "reader"
     subject, detail = status or (0, 0)
-    if _is_about_us(code, status, said):
+    if _is_about_us(code, status, reply_text):
         return "us"
     if subject == 7:
-        return "reader" if _NO_READER.search(said) else "us"
+        return "reader" if _NO_READER.search(reply_text) else "us"
     # A mailbox's own problems (X.1, X.2), and Exchange's "no such address here" (5.4.1), are unambiguous.
     if subject == 2:
         return "message"
     if (subject == 1 and detail != 0) or status == (4, 1):
         return "reader"
-    return "us" if _POLICY_WORDS.search(said) or _OUR_QUOTA.search(said) else "reader"
+    return "us" if _POLICY_WORDS.search(reply_text) or _OUR_QUOTA.search(reply_text) else "reader"
 
 
-def _of_data(code: int, status: _Status, said: str) -> _About:
+def _of_data(code: int, status: _Status, reply_text: str) -> _About:
     subject = status[0] if status else 0
-    if _is_about_us(code, status, said):
+    if _is_about_us(code, status, reply_text):
         return "us"
-    if is_about_content(said) or subject in (2, 6) or status in _READERS_POLICY:
+    if is_about_content(reply_text) or subject in (2, 6) or status in _READERS_POLICY:
         return "message"
     if subject == 1:
         return "reader"
-    return "us" if subject == 7 or _POLICY_WORDS.search(said) or _OUR_QUOTA.search(said) else "message"
+    return "us" if subject == 7 or _POLICY_WORDS.search(reply_text) or _OUR_QUOTA.search(reply_text) else "message"

@@ -197,8 +197,8 @@ class SmtpSession:
             return NoAnswer(name, kind)
         tls = error if isinstance(error, ssl.SSLError) else error.__cause__
         if isinstance(tls, ssl.SSLError) and not isinstance(tls, ssl.SSLEOFError | ssl.SSLZeroReturnError):
-            said = getattr(tls, "verify_message", "") or tls.reason or "the handshake failed"
-            return Refused(name, "tls", f"TLS with the relay: {cleaned_text(str(said))}")
+            problem = getattr(tls, "verify_message", "") or tls.reason or "the handshake failed"
+            return Refused(name, "tls", f"TLS with the relay: {cleaned_text(str(problem))}")
         lost = isinstance(error, SMTPServerDisconnected | SMTPTimeoutError | SMTPConnectError | OSError | TimeoutError)
         if stage in ("starttls", "auth") and expected and not lost:
             return Refused(name, stage, cleaned_text(self._discreet(str(error))))

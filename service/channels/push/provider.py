@@ -128,26 +128,26 @@ def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = 
     """FCM's refusal as a provider result: by the `errorCode` in its details, else by HTTP status."""
     error = no.json.get("error")
     error = error if isinstance(error, dict) else {}
-    said = _error_code(no)
+    error_code = _error_code(no)
     # The status alone names the same errors, but other services of Google use it too.
     status = field_of(error, "status")
-    code = said or status or str(no.status)
+    code = error_code or status or str(no.status)
     words = cleaned_text(field_of(error, "message") or ("" if error else no.text), message)
     in_words = f"FCM {code}: {words}" if words else f"FCM {code}"
-    if said == UNREGISTERED:
+    if error_code == UNREGISTERED:
         return Permanent(provider, code, in_words, "unregistered")
-    if said in _SOME:
-        return Refused(provider, code, f"{_SOME[said]} ({words or in_words})", "address")
+    if error_code in _SOME:
+        return Refused(provider, code, f"{_SOME[error_code]} ({words or in_words})", "address")
     reason = _detail(no, "reason")
     if reason in _KEY_REASONS:
         return Refused(provider, reason, words or in_words)
     if code in _MESSAGE:
         return Permanent(provider, code, in_words)
     by_status = kind_of_status(no.status, foreign=bool(no.text.strip()) and not error)
-    kind = "later" if said in _LATER or (status == "UNAVAILABLE" and error) else by_status
-    if said and said not in _LATER | _UNSURE:
-        report_unknown_code(provider, said, no.status, kind)
-    if kind == "later" or (kind == "unsure" and no.retry_after is not None and said not in _UNSURE):
+    kind = "later" if error_code in _LATER or (status == "UNAVAILABLE" and error) else by_status
+    if error_code and error_code not in _LATER | _UNSURE:
+        report_unknown_code(provider, error_code, no.status, kind)
+    if kind == "later" or (kind == "unsure" and no.retry_after is not None and error_code not in _UNSURE):
         return Transient(provider, code, in_words, seconds_of(no.retry_after), pause=no.retry_after is not None)
     if kind == "us":
         return Refused(provider, code, words or in_words)

@@ -32,17 +32,17 @@ def _service_account(path: Path) -> None:
     if not path.is_file():
         raise ValueError(f"no file at {path}; {remedy}")
     try:
-        said = json.loads(path.read_text(encoding="utf-8"))
+        document = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise ValueError(f"cannot read {path}: {error.strerror}; let the service's user read it") from None
     except ValueError:
         raise ValueError(f"{path} is not JSON; {remedy}") from None
-    missing = [name for name in _ACCOUNT if not (isinstance(said, dict) and said.get(name))]
+    missing = [name for name in _ACCOUNT if not (isinstance(document, dict) and document.get(name))]
     if missing:
         raise ValueError(f"{path} has no {missing[0]!r}; {remedy}")
     from service.channels.push.token import signing_key
 
     try:
-        signing_key(str(said["private_key"]))
+        signing_key(str(document["private_key"]))
     except ValueError:
         raise ValueError(f"the 'private_key' of {path} is not an RSA key in PEM; {remedy}") from None

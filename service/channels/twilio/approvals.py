@@ -38,8 +38,8 @@ async def _approval(client: Client, sid: str) -> Approval:
         async with asyncio.timeout(TIMEOUT_S):
             found = await client.content.v1.contents(sid).approval_fetch().fetch_async()
     except HttpRefusal as no:
-        said = str(no.json.get("message") or "").strip() if no.json else ""
-        return Approval(sid, "unknown", f"HTTP {no.status}{': ' if said else ''}{said[:200]}")
+        message = str(no.json.get("message") or "").strip() if no.json else ""
+        return Approval(sid, "unknown", f"HTTP {no.status}{': ' if message else ''}{message[:200]}")
     except (
         TwilioException,
         ClientError,

@@ -180,8 +180,8 @@ def providers(
 
 def untrusted(provider: str, error: ClientConnectorCertificateError) -> Refused:
     """Nothing was sent: the server's certificate is not trusted. Waiting does not solve that."""
-    said = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
-    return Refused(provider, "tls", f"the provider's certificate is not trusted: {cleaned_text(str(said))}")
+    detail = getattr(error.certificate_error, "verify_message", "") or type(error.certificate_error).__name__
+    return Refused(provider, "tls", f"the provider's certificate is not trusted: {cleaned_text(str(detail))}")
 
 
 def _taken_as(provider: str, created: Any) -> SendResult:
@@ -199,8 +199,8 @@ def _taken_as(provider: str, created: Any) -> SendResult:
 def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = None) -> SendResult:
     """Twilio's refusal as a provider result: by its code, else by HTTP status. Its text is kept for people."""
     body = no.json
-    said = field_of(body, "code")
-    code = int(said) if said.isascii() and said.isdigit() and len(said) < 9 else 0
+    code_text = field_of(body, "code")
+    code = int(code_text) if code_text.isascii() and code_text.isdigit() and len(code_text) < 9 else 0
     kind, is_known = kind_of(code, no.status, foreign=bool(no.text.strip()) and not body)
     if not is_known:
         report_unknown_code("twilio", str(code), no.status, kind)
@@ -212,14 +212,14 @@ def result_of(provider: str, no: HttpRefusal, message: OutgoingMessage | None = 
     return _in_our_words(provider, kind, named, in_words, no)
 
 
-def _in_our_words(provider: str, kind: Kind, code: str, said: str, no: HttpRefusal) -> SendResult:
+def _in_our_words(provider: str, kind: Kind, code: str, detail: str, no: HttpRefusal) -> SendResult:
     what = f"Twilio error {code}" if int(code) >= FIRST_CODE else f"HTTP {code}"
-    words = f"{what}: {said}" if said else what
+    words = f"{what}: {detail}" if detail else what
     match kind:
         case "us":
-            return Refused(provider, code, said or what)
+            return Refused(provider, code, detail or what)
         case "country":
-            return Refused(provider, code, said or what, "destination")
+            return Refused(provider, code, detail or what, "destination")
         case "later":
             pause = no.status == TOO_MANY or no.retry_after is not None
             wait = seconds_of(no.retry_after) if pause else 0.0

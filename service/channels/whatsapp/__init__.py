@@ -22,8 +22,8 @@ class WhatsAppMedium(Medium):
         text, content = sheet.text(), sheet.content
         if content is None:
             return Rendered(text=text)
-        said = {k: _squeezed(sheet.phrase(v)) for k, v in content.variables.items()}
-        return Rendered(text=text, content_sid=content.sid, content_variables={k: v for k, v in said.items() if v})
+        filled = {k: _squeezed(sheet.phrase(v)) for k, v in content.variables.items()}
+        return Rendered(text=text, content_sid=content.sid, content_variables={k: v for k, v in filled.items() if v})
 
 
 def _squeezed(value: str) -> str:

@@ -71,11 +71,11 @@ class Chain:
     def __init__(self, keyring: Keyring) -> None:
         self._key = keyring.subkey("audit").encode()
 
-    def next(self, before: bytes, said: LineContent) -> bytes:
+    def next(self, before: bytes, line: LineContent) -> bytes:
         """The digest of a line after the line with the digest `before`."""
-        moment = said.at.astimezone(UTC).isoformat(timespec="microseconds")
-        words = (str(said.seq), moment, said.role, said.act, said.workflow, said.order_id, said.detail)
-        return self._mac(before.hex(), *words, said.commitments)
+        moment = line.at.astimezone(UTC).isoformat(timespec="microseconds")
+        words = (str(line.seq), moment, line.role, line.act, line.workflow, line.order_id, line.detail)
+        return self._mac(before.hex(), *words, line.commitments)
 
     def seal(self, head: Head) -> bytes:
         """The digest over the head itself, so that cutting off the last lines and moving the head is noticed."""

@@ -67,16 +67,16 @@ async def write_audit(tx: Transaction, lines: Sequence[AuditLine], now: datetime
     rows: Rows = []
     names: Rows = []
     for line in lines:
-        said, parts = _said(tx.keyring, line, head.seq + 1, now)
+        content, parts = _content(tx.keyring, line, head.seq + 1, now)
         names += parts
-        head = structs.replace(head, seq=said.seq, digest=chain.next(head.digest, said))
-        rows.append(_row(said, head.digest))
+        head = structs.replace(head, seq=content.seq, digest=chain.next(head.digest, content))
+        rows.append(_row(content, head.digest))
     await insert_rows(tx, audit_lines, rows)
     await insert_rows(tx, audit_names, names)
     await _move_head(tx, chain, head)
 
 
-def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[LineContent, Rows]:
+def _content(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[LineContent, Rows]:
     found = [("who", line.who)]
     if line.origin:
         found.append(("from", line.origin))
@@ -90,7 +90,7 @@ def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[L
         commitments[part] = kept.commitment()
         sealed = seal_json(keyring, kept, AUDIT_NAME.of(seq, part))
         rows.append({"seq": seq, "part": part, "key": name_key(keyring, part, name), "sealed_name": sealed})
-    said = LineContent(
+    content = LineContent(
         seq,
         now,
         line.role,
@@ -100,19 +100,19 @@ def _said(keyring: Keyring, line: AuditLine, seq: int, now: datetime) -> tuple[L
         canonical_json(line.detail),
         canonical_json(commitments),
     )
-    return said, rows
+    return content, rows
 
 
-def _row(said: LineContent, digest: bytes) -> NewRow:
+def _row(content: LineContent, digest: bytes) -> NewRow:
     return {
-        "seq": said.seq,
-        "at": said.at,
-        "role": said.role,
-        "act": said.act,
-        "workflow": said.workflow,
-        "order_name": said.order_id,
-        "detail": said.detail,
-        "commitments": said.commitments,
+        "seq": content.seq,
+        "at": content.at,
+        "role": content.role,
+        "act": content.act,
+        "workflow": content.workflow,
+        "order_name": content.order_id,
+        "detail": content.detail,
+        "commitments": content.commitments,
         "digest": digest,
     }
 

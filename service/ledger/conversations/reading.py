@@ -96,19 +96,19 @@ async def find_reply(tx: Transaction, reply_id: UUID, *, scope: Scope) -> Stored
     of = [row.order_id] if row.order_id else []
     if not scope.is_everything and not await visible(tx, of, scope=scope):
         return None
-    said = _words(tx.keyring, row)
-    return StoredReply(row.id, row.order_id, row.at, row.channel, said.address, said.text)
+    words = _words(tx.keyring, row)
+    return StoredReply(row.id, row.order_id, row.at, row.channel, words.address, words.text)
 
 
 async def conversation(tx: Transaction, order_id: UUID, workflow: Workflow) -> list[ConversationMessage]:
     """All messages of the conversation, oldest first."""
     query = select(replies).where(replies.c.order_id == order_id).order_by(replies.c.at, replies.c.id)
-    said = [_said(tx.keyring, row) for row in await tx.execute(query)]
-    said += await answers(tx, order_id, answers_of(workflow))
-    return sorted(said, key=lambda s: (s.at, s.direction))
+    entries = [_incoming(tx.keyring, row) for row in await tx.execute(query)]
+    entries += await answers(tx, order_id, answers_of(workflow))
+    return sorted(entries, key=lambda s: (s.at, s.direction))
 
 
-def _said(keyring: Keyring, row: Any) -> ConversationMessage:
+def _incoming(keyring: Keyring, row: Any) -> ConversationMessage:
     words = _words(keyring, row)
     return ConversationMessage(
         id=str(row.id),
@@ -199,7 +199,7 @@ async def waiting(
     if agent:
         query = query.where(conversations.c.agent == tx.keyring.digest("agent", agent))
     rows = (await tx.execute(query)).all()
-    last = await _last_said(tx, {row.order_id: row.unanswered_since for row in rows})
+    last = await _last_incoming(tx, {row.order_id: row.unanswered_since for row in rows})
     found = []
     for row in rows:
         at = last.get(row.order_id)
@@ -210,7 +210,7 @@ async def waiting(
     return found
 
 
-async def _last_said(tx: Transaction, since: Mapping[UUID, datetime]) -> dict[UUID, Any]:
+async def _last_incoming(tx: Transaction, since: Mapping[UUID, datetime]) -> dict[UUID, Any]:
     """The newest incoming message of each of these orders since the given time."""
     if not since:
         return {}
@@ -235,4 +235,4 @@ async def messages_from(tx: Transaction, addresses: Iterable[str]) -> list[Conve
     """All messages from these addresses, oldest first."""
     digests = {d for a in addresses for form in both_forms(a) if (d := person_of(tx.keyring, form))}
     query = select(replies).where(replies.c.person.in_(padded(sorted(digests)))).order_by(replies.c.at, replies.c.id)
-    return [_said(tx.keyring, row) for row in await tx.execute(query)] if digests else []
+    return [_incoming(tx.keyring, row) for row in await tx.execute(query)] if digests else []

@@ -36,19 +36,19 @@ def person_of(keyring: Keyring, address: str) -> bytes | None:
     return keyring.digest("person", address_key(one_line(address))) if address else None
 
 
-def reply_row(keyring: Keyring, order_id: UUID | None, said: ReceivedReply) -> NewRow:
+def reply_row(keyring: Keyring, order_id: UUID | None, reply: ReceivedReply) -> NewRow:
     """The row of one incoming message; `order_id` is None while the order is unknown."""
-    words = Words(said.text, said.address, said.name)
+    words = Words(reply.text, reply.address, reply.name)
     return {
-        "id": said.id,
+        "id": reply.id,
         "order_id": order_id,
-        "at": said.at,
-        "channel": said.channel,
-        "audience": said.audience,
-        "reply": said.reply,
-        "outcome": said.outcome,
-        "person": person_of(keyring, said.address),
-        "sealed_words": seal_json(keyring, words, REPLY_WORDS.of(said.id)),
+        "at": reply.at,
+        "channel": reply.channel,
+        "audience": reply.audience,
+        "reply": reply.reply,
+        "outcome": reply.outcome,
+        "person": person_of(keyring, reply.address),
+        "sealed_words": seal_json(keyring, words, REPLY_WORDS.of(reply.id)),
     }
 
 
@@ -63,15 +63,15 @@ def conversation_row(order: Order) -> NewRow:
     }
 
 
-def write(writes: Writes, said: Rows, talks: Rows) -> None:
+def write(writes: Writes, incoming: Rows, talks: Rows) -> None:
     """Have these incoming messages and conversations written."""
-    writes.insert(replies, said)
+    writes.insert(replies, incoming)
     writes.upsert(conversations, talks, ("unanswered_since", "last_at"), ("order_id",))
 
 
-async def store_unmatched(tx: Transaction, said: ReceivedReply) -> None:
+async def store_unmatched(tx: Transaction, reply: ReceivedReply) -> None:
     """Store a message whose order is unknown; it waits in the tray."""
-    await tx.execute(replies.insert().values(reply_row(tx.keyring, None, said)))
+    await tx.execute(replies.insert().values(reply_row(tx.keyring, None, reply)))
 
 
 async def delete_replies(tx: Transaction, ids: Iterable[UUID]) -> None:

@@ -38,28 +38,30 @@ async def when_available(ledger: Ledger, work: Callable[[], Awaitable[T]], wait_
         try:
             return await work()
         except (OSError, DBAPIError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            said = why(error)
-            if remedy := _refused(error, said):
-                raise SettingsError(f"STAGEBELL_DATABASE_URL: the database refused: {said}: {remedy}") from error
+            detail = why(error)
+            if remedy := _refused(error, detail):
+                raise SettingsError(f"STAGEBELL_DATABASE_URL: the database refused: {detail}: {remedy}") from error
             if not (is_transient(error) or isinstance(error, asyncpg.InterfaceError) or _code(error).startswith(_AWAY)):
                 raise
             if ledger.is_sqlite or time.monotonic() > deadline:
-                raise SettingsError(f"STAGEBELL_DATABASE_URL: no database answered: {said}: {_look(ledger)}") from error
-            if said != logged:
-                logged = said
-                log.warning("database.waiting", setting="STAGEBELL_DATABASE_URL", error=said, at_most_s=wait_s)
+                raise SettingsError(
+                    f"STAGEBELL_DATABASE_URL: no database answered: {detail}: {_look(ledger)}"
+                ) from error
+            if detail != logged:
+                logged = detail
+                log.warning("database.waiting", setting="STAGEBELL_DATABASE_URL", error=detail, at_most_s=wait_s)
             await asyncio.sleep(PAUSE_S)
 
 
-def _refused(error: Exception, said: str) -> str:
+def _refused(error: Exception, detail: str) -> str:
     """A remedy for an error that waiting cannot solve; empty for any other."""
     if isinstance(error, ssl.SSLCertVerificationError):
         return (
             "name the right certificate authority with sslrootcert=FILE, and the host's name as the certificate has it"
         )
-    if "rejected SSL upgrade" in said:
+    if "rejected SSL upgrade" in detail:
         return "the server does not support TLS: turn it on there (ssl = on), or leave sslmode out"
-    if "file is not a database" in said:  # SQLITE_NOTADB
+    if "file is not a database" in detail:  # SQLITE_NOTADB
         return "it is another program's file, or damaged: name another one, or restore it"
     code = _code(error)
     return next((remedy for prefix, remedy in _REMEDIES.items() if code.startswith(prefix)), "")
@@ -77,5 +79,5 @@ def _code(error: Exception) -> str:
 
 def why(error: Exception) -> str:
     """The driver's error text, without statement and parameters."""
-    said = str(getattr(error, "orig", None) or error)
-    return said.partition("\n")[0] or type(error).__name__
+    detail = str(getattr(error, "orig", None) or error)
+    return detail.partition("\n")[0] or type(error).__name__

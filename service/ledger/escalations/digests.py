@@ -106,8 +106,8 @@ async def report_mail(
     now: datetime,
 ) -> OutboxMessage:
     """A report as a mail with its CSV file, sealed."""
-    said = _performance if report is PERFORMANCE else _orders
-    mail = await said(tx, workflow, report, address, now)
+    make_mail = _performance if report is PERFORMANCE else _orders
+    mail = await make_mail(tx, workflow, report, address, now)
     return sealed_mail(tx, mail, f"{key}.{now:%Y%m%dT%H%M%S}", report.name)
 
 

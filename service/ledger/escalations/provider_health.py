@@ -75,15 +75,15 @@ class Refusal(Struct, frozen=True):
     @property
     def in_words(self) -> str:
         """One sentence for people."""
-        said = f"{self.code}: {self.words}" if self.words else self.code
+        reason = f"{self.code}: {self.words}" if self.words else self.code
         if self.scope.startswith(UNDELIVERED):
             where = f" to {to}" if (to := self.scope.removeprefix(UNDELIVERED)) else ""
             return (
                 f"{self.provider} accepts messages{where} but does not deliver them because of us since"
-                f" {self.since:%Y-%m-%d %H:%M} UTC ({said})"
+                f" {self.since:%Y-%m-%d %H:%M} UTC ({reason})"
             )
         what = {"": "", SOME: " some messages"}.get(self.scope, f" messages to {self.scope}")
-        return f"{self.provider} refuses us{what} since {self.since:%Y-%m-%d %H:%M} UTC ({said})"
+        return f"{self.provider} refuses us{what} since {self.since:%Y-%m-%d %H:%M} UTC ({reason})"
 
 
 async def refusing(tx: Transaction) -> list[Refusal]:

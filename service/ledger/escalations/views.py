@@ -202,7 +202,7 @@ async def orders_of_escalation(tx: Transaction, escalation_id: UUID, *, scope: S
 
 def escalation_view(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> EscalationShown:
     """One escalation, as shown to this caller."""
-    said = open_detail(keyring, row)
+    stored = open_detail(keyring, row)
     until = row.changed_at if row.state == "resolved" else now
     return EscalationShown(
         id=str(row.id),
@@ -219,11 +219,11 @@ def escalation_view(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> 
         changed=row.changed_at,
         snoozed_until=row.snoozed_until,
         incident_id=str(row.incident_id) if row.incident_id and scope.has_incidents else None,
-        detail=said.detail,
-        by=said.by,
-        owner=said.owner,
-        owned_since=said.owned_since,
-        comment=Comment(said.comment, said.commented_by, said.commented_at) if said.commented_at else None,
+        detail=stored.detail,
+        by=stored.by,
+        owner=stored.owner,
+        owned_since=stored.owned_since,
+        comment=Comment(stored.comment, stored.commented_by, stored.commented_at) if stored.commented_at else None,
         late_s=max(0.0, (until - row.due_at).total_seconds()) if row.due_at else None,
     )
 

@@ -67,7 +67,9 @@ async def write(
             continue
         event = of_escalation(c.order, c.step, c.traceparent)
         if is_published(c.step.kind):
-            outgoing += announcement(event, c.workflow.teams[c.step.escalation.team], targets, now, _said(c))
+            outgoing += announcement(
+                event, c.workflow.teams[c.step.escalation.team], targets, now, _words_for_people(c)
+            )
         logged.append(_stream_row(event, now))
     for announced in await incidents.update_for(tx, changes, members, now):
         outgoing += announcement(announced.event, announced.team, targets, now)
@@ -162,16 +164,16 @@ def announcement(
     team: Team,
     targets: Mapping[str, int],
     now: datetime,
-    said: Mapping[str, str] | None = None,
+    words: Mapping[str, str] | None = None,
 ) -> list[OutboxMessage]:
-    """One message for the exchange, and one for each endpoint to call; only the latter contain `said`."""
+    """One message for the exchange, and one for each endpoint to call; only the latter contain `words`."""
     data = event.data
     held: datetime | None = None
     if team.quiet is not None and data.severity != "critical":
         held = quiet_until(team.quiet, now, team.timezone)
     if data.incident and 0 < data.level <= len(team.levels):
-        said = {**(said or {}), "to": team.levels[data.level - 1].to}
-    call = msgspec.json.encode(structs.replace(event, data=TeamCall(**{**structs.asdict(data), **(said or {})})))
+        words = {**(words or {}), "to": team.levels[data.level - 1].to}
+    call = msgspec.json.encode(structs.replace(event, data=TeamCall(**{**structs.asdict(data), **(words or {})})))
     order = f"{data.workflow}/{data.order_id}"
     headers = {"traceparent": event.traceparent} if event.traceparent else {}
     key = f"escalation.{data.team}.{data.reason}"
@@ -204,16 +206,16 @@ def called(kind: str, level: int, team: Team, targets: Mapping[str, int]) -> lis
     return list(dict.fromkeys(n for n in wanted if targets.get(n))) or [n for n in (team.name,) if targets.get(n)]
 
 
-def _said(change: Change) -> dict[str, str]:
+def _words_for_people(change: Change) -> dict[str, str]:
     """Texts for people only: the reason in words, the order's status, who acted, or why it ended."""
     e, w, order = change.step.escalation, change.workflow, change.order
     titles = w.reasons[e.reason].titles if e.reason in w.reasons else {}
-    said = {"title": titles.get(w.default_locale, ""), "status": order.status, "by": e.by}
+    words = {"title": titles.get(w.default_locale, ""), "status": order.status, "by": e.by}
     if 0 < e.level <= len(w.teams[e.team].levels):
-        said["to"] = w.teams[e.team].levels[e.level - 1].to
+        words["to"] = w.teams[e.team].levels[e.level - 1].to
     if e.state == "resolved" and not e.by:
-        said["why"] = e.detail
-    return {k: v for k, v in said.items() if v}
+        words["why"] = e.detail
+    return {k: v for k, v in words.items() if v}
 
 
 async def publish(tx: Transaction, announced: Sequence[Announced], endpoints: Mapping[str, int], now: datetime) -> None:

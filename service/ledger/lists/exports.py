@@ -68,8 +68,8 @@ async def mails(
         return []
     order, spec = wanted.order, wanted.spec
     title = spec.titles.get(wanted.workflow.default_locale, spec.name.replace("_", " "))
-    said = f"{title} of order {order.reference}: {count} new row{'' if count == 1 else 's'}"
-    text = f"{said}, from {wanted.since:%d %b %Y %H:%M} to {wanted.before:%d %b %Y %H:%M} UTC."
+    subject = f"{title} of order {order.reference}: {count} new row{'' if count == 1 else 's'}"
+    text = f"{subject}, from {wanted.since:%d %b %Y %H:%M} to {wanted.before:%d %b %Y %H:%M} UTC."
     file_name = ""
     if table:
         text += " The table is attached."
@@ -80,7 +80,7 @@ async def mails(
         text += f"\n\n{public_url}/l/{token}\n\nThe link expires on {now + LINK_LIFE:%d %b %Y}."
     return [
         sealed_mail(
-            tx, ReportMail(address, said, text, file_name, table), f"{wanted.key}.{order.id.hex}.{n}", spec.name
+            tx, ReportMail(address, subject, text, file_name, table), f"{wanted.key}.{order.id.hex}.{n}", spec.name
         )
         for n, address in enumerate(to)
     ]

@@ -94,8 +94,10 @@ async def _replace(
 
 def rules_of(workflows: Iterable[Workflow]) -> str:
     """A digest that is equal for processes with the same indexing rules."""
-    said = sorted((w.name, w.timezone, sorted((a.name, a.type) for a in filterable(w).values())) for w in workflows)
-    return sha256(msgspec.json.encode([WORDS, said])).hexdigest()[:16]
+    described = sorted(
+        (w.name, w.timezone, sorted((a.name, a.type) for a in filterable(w).values())) for w in workflows
+    )
+    return sha256(msgspec.json.encode([WORDS, described])).hexdigest()[:16]
 
 
 async def is_indexed(tx: Transaction, rules: str) -> bool:
@@ -162,8 +164,8 @@ async def _changed(
 
 async def _state(tx: Transaction, *, lock: bool = False) -> _State | None:
     query = select(meta.c.value).where(meta.c.key == STATE)
-    said = (await tx.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
-    return msgspec.json.decode(said, type=_State) if said else None
+    value = (await tx.execute(query.with_for_update() if lock else query)).scalar_one_or_none()
+    return msgspec.json.decode(value, type=_State) if value else None
 
 
 async def _write(tx: Transaction, state: _State) -> None:

@@ -84,7 +84,7 @@ class Changes:
         self._outgoing: list[OutboxMessage] = []
         self._outcomes: list[OutboxMessage] = []
         self._broken: list[tuple[str, str]] = []
-        self._said: Rows = []
+        self._incoming: Rows = []
         self._talks: dict[UUID, NewRow] = {}
         self.woken: set[str] = set()
         # Further writes of this commit may be added.
@@ -160,11 +160,11 @@ class Changes:
     def _talk(self, before: Order | None, decision: Decision) -> None:
         """Replies: stored, and published to the order system without their text."""
         order = decision.order
-        for said in decision.replies:
-            self._said.append(conversation_rows.reply_row(self._keyring, order.id, said))
-            if said.publishes:
-                event = of_reply(said, order)
-                key = f"reply.{order.workflow}.{said.reply or NO_REPLY}"
+        for reply in decision.replies:
+            self._incoming.append(conversation_rows.reply_row(self._keyring, order.id, reply))
+            if reply.publishes:
+                event = of_reply(reply, order)
+                key = f"reply.{order.workflow}.{reply.reply or NO_REPLY}"
                 self.send(OutboxMessage(REPLIES, key, event.id, msgspec.json.encode(event)))
         if (before.conversation if before else None) != order.conversation:
             self._talks[order.id] = conversation_rows.conversation_row(order)
@@ -266,7 +266,7 @@ class Changes:
         writes.upsert(clocks, list(self._clocks.values()), _CLOCK_CHANGES)
         writes.update(clocks, list(self._changed_clocks.values()))
         writes.update(notices, [{"id": i, "called_off": why} for i, why in self.called_off.items()])
-        conversation_rows.write(writes, self._said, list(self._talks.values()))
+        conversation_rows.write(writes, self._incoming, list(self._talks.values()))
         if self._escalations:
             # These read what was just written of their orders, so they run after it.
             await writes.run(tx)

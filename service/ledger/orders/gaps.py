@@ -43,8 +43,8 @@ async def without_beginning(
         if row.kind == "adopted":
             found[row.id] = OrderWithoutBeginning(row.workflow, row.order_id, row.status, row.at)
             continue
-        said = unseal_json(tx.keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.id, row.n))
-        if said.get("status") in starts.get(row.workflow, frozenset()):
+        detail = unseal_json(tx.keyring, row.sealed_detail, TIMELINE_DETAIL.of(row.id, row.n))
+        if detail.get("status") in starts.get(row.workflow, frozenset()):
             found.pop(row.id, None)
     return list(found.values())
 

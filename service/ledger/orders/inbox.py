@@ -28,8 +28,8 @@ def key_of(keyring: Keyring, source: str, event_id: str) -> bytes:
 
 def content_of(keyring: Keyring, event: Event) -> bytes:
     """A keyed digest of the event's content, whatever its encoding; its trace is not part of it."""
-    said = replace(event, traceparent=None, warnings=())
-    return keyring.digest("event content", msgspec.json.encode(said, order="sorted").decode())
+    plain_event = replace(event, traceparent=None, warnings=())
+    return keyring.digest("event content", msgspec.json.encode(plain_event, order="sorted").decode())
 
 
 class Recorded(Struct, frozen=True):

@@ -232,8 +232,8 @@ class StateChange(Struct, frozen=True, omit_defaults=True):
 
 def history_line(state: str, at: datetime, why: str = "", **more: str | int) -> str:
     """A state change as a line of JSON; lines are appended, never rewritten."""
-    said = {k: v for k, v in {"state": state, "at": at, "why": why, **more}.items() if v}
-    return _encoder.encode(said).decode() + "\n"
+    change = {k: v for k, v in {"state": state, "at": at, "why": why, **more}.items() if v}
+    return _encoder.encode(change).decode() + "\n"
 
 
 def history_of(text: str) -> list[StateChange]:

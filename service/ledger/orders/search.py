@@ -225,12 +225,12 @@ def _listed(keyring: Keyring, row: Any, now: datetime, wanted: Search, scope: Sc
     order = readable_order(keyring, row) if names or wanted.named or scope.parties else None
     if scope.parties and not (order and scope.has_people(parties_of(order))):
         return None
-    said = order.attributes if order else {}
+    values = order.attributes if order else {}
     customer = order.customer if order and wanted.named else None
     return ListedOrder(
         customer=customer.name if customer else "",
         handler=order.assignee.name if order and wanted.named and order.assignee else "",
-        shown={name: said.get(name) for name in names},
+        shown={name: values.get(name) for name in names},
         id=row.id,
         workflow=row.workflow,
         order_id=row.order_id,

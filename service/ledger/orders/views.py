@@ -210,8 +210,10 @@ def _merged(entries: list[JsonObject], messages: list[MessageShown]) -> list[Jso
     for m in messages:
         for change in m.history:
             named = {"notice": m.notice, "channel": m.channel, "audience": m.audience, "message": m.id}
-            said = {k: v for k in ("why", "provider", "code") if (v := getattr(change, k))}
-            lines.append({"at": datetime.fromisoformat(change.at), "kind": f"message_{change.state}", **named, **said})
+            details = {k: v for k in ("why", "provider", "code") if (v := getattr(change, k))}
+            lines.append(
+                {"at": datetime.fromisoformat(change.at), "kind": f"message_{change.state}", **named, **details}
+            )
     return sorted(lines, key=lambda line: line["at"])
 
 
