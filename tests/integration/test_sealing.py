@@ -24,6 +24,8 @@ from service.ledger.escalations.handling import own_incident
 from service.ledger.escalations.incidents import ProviderIncident
 from service.ledger.lists import writing as lists
 from service.ledger.messages import holds
+from service.ledger.orders import kept_counts
+from service.ledger.orders.kept_counts import KeptCount
 from service.ledger.orders.locking import find
 from service.ledger.people import preferences
 from service.ledger.words import drafts as word_drafts
@@ -89,6 +91,9 @@ async def two_of_everything(world: World, agent: Client) -> None:
             ids = await tx.execute(select(metadata.tables["incidents"].c.id))
             for incident_id in ids.scalars().all():
                 await own_incident(tx, incident_id, "Kim")
+            count, claim = new_uuid(), new_uuid()
+            await kept_counts.claim(tx, count, claim, NOW)
+            await kept_counts.keep(tx, count, claim, KeptCount("v", b"{}", NOW, 1.0))
     world.providers.behave = too_busy
     for n in (1, 2):
         code = {"otp": {"value": f"48192{n}", "expires": "2099-01-01T00:00:00Z"}}
