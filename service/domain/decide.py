@@ -61,7 +61,8 @@ def decide(order: Order | None, cause: Cause, workflow: Workflow, new_id: UUID) 
     versions.move(draft)
     notifying.tick(draft, cause.at)
     _HANDLERS[type(cause)](draft, cause)
-    return draft.decision()
+    # What became of a message is no activity: while a provider is away, every retry would be one.
+    return draft.decision(is_activity=not isinstance(cause, MessageSettled))
 
 
 def _settle_message(draft: Draft, cause: MessageSettled) -> None:

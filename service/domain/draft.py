@@ -245,9 +245,10 @@ class Draft:
         self.set(escalations=others)
         self._escalations.append(EscalationChange(kind, at, escalation))
 
-    def decision(self, outcome: Literal["accepted", "late"] = "accepted") -> Decision:
-        """The decision with everything collected so far."""
-        self.set(updated=self.now, sequence=self._sequence, entries=self._lines, busy_until=self._busy_until)
+    def decision(self, outcome: Literal["accepted", "late"] = "accepted", *, is_activity: bool = True) -> Decision:
+        """The decision with everything collected so far; `is_activity`: somebody, an event or a clock did something."""
+        updated = self.now if is_activity else self.order.updated
+        self.set(updated=updated, sequence=self._sequence, entries=self._lines, busy_until=self._busy_until)
         return Decision(
             order=self.order,
             outcome=outcome,

@@ -1,6 +1,6 @@
 """Fallbacks: at once where an address is missing, once for each reader, asking what first messages ask."""
 
-from datetime import time, timedelta
+from datetime import datetime, time, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -41,10 +41,10 @@ def waiting(found: list[Message]) -> list[tuple[str, str]]:
     return [(n.channel, n.address) for n in found if n.state == "pending"]
 
 
-def failed(workflow: Workflow, before: Decision, channel: str, **more: Any) -> Decision:
+def failed(workflow: Workflow, before: Decision, channel: str, at: datetime = NOON, **more: Any) -> Decision:
     ns = planned(before)
     (lost,) = [n for n in ns if n.channel == channel and n.state == "pending"]
-    cause = MessageSettled(NOON, replace(lost, state="failed"), tuple(ns))
+    cause = MessageSettled(at, replace(lost, state="failed"), tuple(ns))
     return decide(more.get("order", before.order), cause, workflow, before.order.id)
 
 
@@ -100,3 +100,15 @@ def test_a_fallback_waits_for_the_end_of_quiet_hours() -> None:
     assert waits.not_before == NOON + timedelta(hours=1), "noon in Kolkata, until one"
     dropped = pack(("whatsapp",), {"whatsapp": "sms"}, quiet="drop")
     assert failed(replace(dropped, quiet=night), first, "whatsapp").more_messages == ()
+
+
+def test_what_became_of_a_message_is_no_activity_of_its_order() -> None:
+    workflow = pack(("whatsapp",), {"whatsapp": "sms"})
+    begun = told(workflow, customer={"phone": ASHA, "whatsapp": ASHA})
+    later = failed(workflow, begun, "whatsapp", NOON + timedelta(minutes=1))
+    assert later.order.updated == NOON
+    assert later.more_messages
+    noted = EventReceived(
+        NOON + timedelta(hours=2), decode(encoded(event("F-1", kind="order.note_added", note={"text": "called"})))
+    )
+    assert decide(later.order, noted, workflow, later.order.id).order.updated == NOON + timedelta(hours=2)
