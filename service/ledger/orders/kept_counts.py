@@ -1,7 +1,7 @@
-"""Figures of reports that take long to count, as they were last counted: who counts, and what came of it.
+"""Cached figures of reports that take long to compute, shared by all processes.
 
-A count is claimed before it begins, and kept only while its claim stands. So several processes count once, and what was
-counted before somebody was erased is never kept after it: erasing deletes claims too.
+A computation is claimed before it begins, and its result is stored only while the claim is valid. So several processes
+compute once, and figures computed before an erasure are never stored after it, as erasing deletes claims, too.
 """
 
 from datetime import datetime, timedelta
@@ -15,12 +15,12 @@ from service.ledger.database.sets import dialect_insert
 from service.ledger.database.transaction import Transaction
 from service.ledger.orders.tables import COUNT_FIGURES, kept_counts
 
-# Renewed while it is counted: a process that died in the middle of it keeps nobody waiting for long.
+# Renewed during the computation, so that a process that dies meanwhile does not block others for long.
 LEASE: Final = timedelta(seconds=15)
 
 
 class KeptCount(Struct, frozen=True):
-    """One of them. `figures`: as JSON, None while it is counted for the first time; `took_s`: seconds to count it."""
+    """Cached figures. `figures`: JSON, None during the first computation; `took_s`: seconds that it took."""
 
     version: str
     figures: bytes | None
@@ -29,7 +29,7 @@ class KeptCount(Struct, frozen=True):
 
 
 async def find(tx: Transaction, id: UUID) -> KeptCount | None:
-    """The count with this id, also while it is claimed; raises SealBroken."""
+    """The figures with this id, also while they are claimed; raises SealBroken."""
     row = (await tx.execute(select(kept_counts).where(kept_counts.c.id == id))).one_or_none()
     if row is None:
         return None
@@ -39,7 +39,7 @@ async def find(tx: Transaction, id: UUID) -> KeptCount | None:
 
 
 async def claim(tx: Transaction, id: UUID, claim: UUID, now: datetime) -> bool:
-    """Whether it may be counted under this claim: not while another one stands."""
+    """Claim the computation; False if another claim is valid."""
     taken = {"claim": claim, "lease_until": now + LEASE}
     statement = dialect_insert(tx)(kept_counts).values(id=id, version="", took_s=0.0, **taken)
     free = or_(kept_counts.c.lease_until.is_(None), kept_counts.c.lease_until <= now)
@@ -48,13 +48,13 @@ async def claim(tx: Transaction, id: UUID, claim: UUID, now: datetime) -> bool:
 
 
 async def renew(tx: Transaction, id: UUID, claim: UUID, now: datetime) -> None:
-    """Counting goes on."""
+    """Extend the lease of a claim."""
     statement = update(kept_counts).where(kept_counts.c.id == id, kept_counts.c.claim == claim)
     await tx.execute(statement.values(lease_until=now + LEASE))
 
 
 async def keep(tx: Transaction, id: UUID, claim: UUID, count: KeptCount) -> bool:
-    """Store what was counted, and end the claim; False where it no longer stands."""
+    """Store the result and end the claim; False if the claim is no longer valid."""
     sealed = None if count.figures is None else tx.keyring.seal(count.figures, COUNT_FIGURES.of(id))
     values = {"version": count.version, "counted_at": count.counted_at, "took_s": count.took_s}
     statement = update(kept_counts).where(kept_counts.c.id == id, kept_counts.c.claim == claim)
@@ -63,23 +63,23 @@ async def keep(tx: Transaction, id: UUID, claim: UUID, count: KeptCount) -> bool
 
 
 async def let_go(tx: Transaction, id: UUID, claim: UUID) -> None:
-    """End a claim of which nothing came; what was kept before stays."""
+    """End a claim without a result; earlier figures stay."""
     mine = and_(kept_counts.c.id == id, kept_counts.c.claim == claim)
     await tx.execute(delete(kept_counts).where(mine, kept_counts.c.sealed_figures.is_(None)))
     await tx.execute(update(kept_counts).where(mine).values(claim=None, lease_until=None))
 
 
 async def drop(tx: Transaction, id: UUID, claim: UUID) -> bool:
-    """End the claim of what takes so little that it need not be kept; False where it no longer stands."""
+    """Delete the row of figures that are fast to compute; False if the claim is no longer valid."""
     done = await tx.execute(delete(kept_counts).where(kept_counts.c.id == id, kept_counts.c.claim == claim))
     return bool(done.rowcount)
 
 
 async def forget_all(tx: Transaction) -> None:
-    """Somebody was erased, whose names or words may stand in any of them: all are counted anew."""
+    """Delete all figures and claims, as they may contain data of an erased person."""
     await tx.execute(delete(kept_counts))
 
 
 async def forget_old(tx: Transaction, before: datetime) -> None:
-    """Delete those that nobody has had counted since then."""
+    """Delete figures computed before `before`."""
     await tx.execute(delete(kept_counts).where(kept_counts.c.counted_at < before))
