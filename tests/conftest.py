@@ -22,6 +22,7 @@ from service.ledger.database.engine import Ledger
 from service.ledger.database.schema import migrate
 from service.ledger.database.wakeups import Wakeups
 from service.orders import Orders
+from service.runtime import memory
 from service.timekeeping import ManualTime
 from tests.support import forking, statements
 from tests.support.collector import Collector
@@ -70,6 +71,11 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
             item.add_marker(pytest.mark.long)
     yield  # what is not asked for goes
     items[:] = dealt(items, getattr(config, "workerinput", {}).get("workercount", 1))
+
+
+def pytest_collection_finish() -> None:
+    """What was imported and collected is looked through for garbage no more, as in the service after its start."""
+    memory.settle()
 
 
 def pytest_asyncio_loop_factories() -> dict[str, Callable[[], asyncio.AbstractEventLoop]]:
