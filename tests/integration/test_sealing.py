@@ -88,9 +88,6 @@ async def two_of_everything(world: World, agent: Client) -> None:
             refused = ProviderIncident(f"provider {n}", "sms", "it refuses us")
             team = next(iter(world.app.packs.get("device_pickup").workflow.teams.values()))
             await incidents.open_for_provider(tx, refused, team, "high", NOW)
-            count, claim = new_uuid(), new_uuid()
-            await kept_counts.claim(tx, count, claim, NOW)
-            await kept_counts.keep(tx, count, claim, KeptCount("1", b'"Kim"', NOW, 2.0))
             ids = await tx.execute(select(metadata.tables["incidents"].c.id))
             for incident_id in ids.scalars().all():
                 await own_incident(tx, incident_id, "Kim")
