@@ -181,7 +181,11 @@ async def _list(page: Page) -> None:
     async with page.expect_navigation():
         await page.keyboard.press("Enter")
     wrong, right = b"Adresse,Budget\nzoe@example.com,lots\n", b"Adresse,Budget\nzoe@example.com,12.50 EUR\n"
-    for content, said in ((wrong, "'Adresse' is no column"), (wrong, "is no amount"), (right, "1 row can be added")):
+    for content, said in (
+        (wrong, "'Adresse' is not a column"),
+        (wrong, "is not an amount"),
+        (right, "1 row can be added"),
+    ):
         file = {"name": "leads.csv", "mimeType": "text/csv", "buffer": content}
         await page.locator("input[type=file]").set_input_files(file)  # type: ignore[arg-type]
         await tabbed(page, page.get_by_role("button", name="Check the file"))
