@@ -76,8 +76,10 @@ def asked(figures: Figures[F], workflow: Workflow, over: timedelta | None, scope
 class Counted:
     """The counts of one process, shared through the ledger with all others."""
 
-    def __init__(self, orders: Orders, quick_s: float = QUICK_S) -> None:
+    def __init__(self, orders: Orders, quick_s: float = QUICK_S, rest_s: float = REST_S) -> None:
+        """`quick_s`: what takes no longer is not kept; `rest_s`: seconds between two looks in the background."""
         self.quick_s = quick_s
+        self.rest_s = rest_s
         self._orders = orders
         self._under_way: dict[UUID, asyncio.Task[Any]] = {}
         # What took no longer when it was last counted here.
@@ -108,7 +110,7 @@ class Counted:
 
     async def run(self) -> None:
         """Keep what pages offer counted, until cancelled."""
-        await asyncio.sleep(REST_S)
+        await asyncio.sleep(self.rest_s)
         while True:
             for one in self._offered():
                 began = time.monotonic()
@@ -118,7 +120,7 @@ class Counted:
                         await asyncio.wait([task])
                 except Exception as error:
                     log_failure("counts", error)
-                await asyncio.sleep(max(REST_S, SHARE * (time.monotonic() - began)))
+                await asyncio.sleep(max(self.rest_s, SHARE * (time.monotonic() - began)))
 
     async def close(self) -> None:
         """End the counts that are under way."""

@@ -104,6 +104,20 @@ async def test_what_is_old_is_shown_while_it_is_counted_anew(world: World, count
     await world.until(anew)
 
 
+async def test_what_pages_offer_is_counted_before_anybody_asks(world: World) -> None:
+    counted = Counted(world.app.orders, quick_s=0.0, rest_s=0.0)
+    counting = asyncio.create_task(counted.run())
+    (pack, *_) = world.app.packs
+    offered = asked(LIFECYCLE, pack.workflow, None, EVERYTHING)
+
+    async def kept() -> bool:
+        return any(row.counted_at for row in await rows(world, offered))
+
+    await world.until(kept)
+    counting.cancel()
+    await counted.close()
+
+
 @pytest.mark.parametrize(("took", "lasts"), [(2.0, SHARE * 2.0), (60.0, LONGEST_S)])
 async def test_what_takes_very_long_is_kept_longer_but_not_for_ever(
     world: World, counted: Counted, took: float, lasts: float

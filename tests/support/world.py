@@ -117,6 +117,8 @@ class World:
         self.app = App(settings, time=self.clock)
         # What a small service counts is counted at once, however slow the machine is.
         self.app.counted.quick_s = PATIENCE_S
+        # And only for who asks.
+        self.app.counted.rest_s = PATIENCE_S
         self._settling: list[asyncio.Task[None]] = []
         # Channels on which accepted messages are delivered as soon as all is quiet.
         self.receipts: frozenset[str] = frozenset()

@@ -1,4 +1,4 @@
-"""The version of the rules that checked each pack"""
+"""Packs say which rules checked them"""
 
 from collections.abc import Sequence
 

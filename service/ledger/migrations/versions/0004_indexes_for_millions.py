@@ -1,4 +1,4 @@
-"""Indexes for queries on millions of orders"""
+"""Indexes for what is looked up at millions of orders"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Caps are reservations: each message's share, and how much of a cap is not settled yet"""
+"""Caps are reservations: what a send took stands on its notification, and how much of a cap is not settled yet"""
 
 from collections.abc import Sequence
 

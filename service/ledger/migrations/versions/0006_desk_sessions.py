@@ -1,4 +1,4 @@
-"""Sessions of the desk, so that every replica knows when one has ended"""
+"""Sign-ins at the desk, so that every replica knows when one is over"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Turns of messages: codes first, then one order after the other"""
+"""Messages take turns: codes first, then the orders one after the other"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Lanes of the outbox: calls about one order reach an address in sequence, and held ones give way"""
+"""Lanes of the outbox: calls about one order reach an address in order, and held ones give way"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""The digest of an event's content in the inbox, to tell a redelivery from another event with the same id"""
+"""The inbox knows what an event said: a repeat is told from another event under the same name"""
 
 from collections.abc import Sequence
 

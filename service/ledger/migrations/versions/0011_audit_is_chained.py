@@ -1,4 +1,4 @@
-"""The audit log is a chain; names are in a table of their own, so that they can be erased"""
+"""Lines of the audit log are chained; names stand beside them, so that they can be forgotten"""
 
 from collections.abc import Sequence
 

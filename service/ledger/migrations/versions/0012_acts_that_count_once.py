@@ -1,4 +1,4 @@
-"""Idempotent requests"""
+"""Acts that count once"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Levels and reminders of incidents"""
+"""Incidents that call again"""
 
 from collections.abc import Sequence
 

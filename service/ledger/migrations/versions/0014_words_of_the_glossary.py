@@ -1,8 +1,8 @@
-"""Tables and columns get the names of the glossary
+"""Tables and columns are called what the glossary calls them
 
-On PostgreSQL the old tables become updatable views with the old names of columns, so that earlier releases can read and
-write the same rows; a later step drops the views. SQLite has no updatable views, and no processes of two releases at a
-time, so there the old names are removed at once.
+On PostgreSQL the old tables go on as views that can be written to, under the old names of the columns: releases before
+this one read and write the same rows. A later step drops the views. SQLite has no such views, and no second process of
+another release: there, this step takes the old names away.
 """
 
 from collections.abc import Sequence
@@ -42,7 +42,7 @@ def upgrade() -> None:
 
 
 def rename_what_belongs(old: str, new: str) -> None:
-    """Rename the key and the sequence, which PostgreSQL names after their table."""
+    """What PostgreSQL names after a table by itself: its key and its sequence."""
     op.execute(f'ALTER INDEX "{old}_pkey" RENAME TO "{new}_pkey"')
     op.execute(f'ALTER SEQUENCE IF EXISTS "{old}_seq_seq" RENAME TO "{new}_seq_seq"')
 

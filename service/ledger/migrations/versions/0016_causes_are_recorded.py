@@ -1,4 +1,4 @@
-"""Recorded causes of decisions"""
+"""Causes are recorded"""
 
 from collections.abc import Sequence
 

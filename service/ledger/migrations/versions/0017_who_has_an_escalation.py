@@ -1,4 +1,4 @@
-"""Owners of escalations and incidents"""
+"""Who has an escalation"""
 
 from collections.abc import Sequence
 

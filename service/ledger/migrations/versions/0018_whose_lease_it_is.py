@@ -1,4 +1,4 @@
-"""The process that holds a lease"""
+"""Whose lease it is"""
 
 from collections.abc import Sequence
 

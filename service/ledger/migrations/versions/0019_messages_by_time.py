@@ -1,4 +1,4 @@
-"""Messages by time, rendered or not"""
+"""Messages by time, whether or not they were rendered"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Incoming messages and conversations"""
+"""What people say"""
 
 from collections.abc import Sequence
 

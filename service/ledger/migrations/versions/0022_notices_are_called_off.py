@@ -1,4 +1,4 @@
-"""Notices that are called off"""
+"""Notices are called off"""
 
 from collections.abc import Sequence
 

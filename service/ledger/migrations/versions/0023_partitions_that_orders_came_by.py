@@ -1,4 +1,4 @@
-"""The intake partition by which each order's events came"""
+"""Partitions that orders came by"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Preferences of people"""
+"""What people want"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Costs of messages"""
+"""What messages cost"""
 
 from collections.abc import Sequence
 

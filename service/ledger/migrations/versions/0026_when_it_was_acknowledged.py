@@ -1,4 +1,4 @@
-"""The time at which an escalation was acknowledged"""
+"""When an escalation was acknowledged"""
 
 from collections.abc import Sequence
 

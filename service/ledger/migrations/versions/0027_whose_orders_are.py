@@ -1,4 +1,4 @@
-"""Parties of orders, and scopes of keys and sessions"""
+"""Whose orders are, and what keys and sign-ins are limited to"""
 
 from collections.abc import Sequence
 

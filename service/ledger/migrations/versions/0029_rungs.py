@@ -1,4 +1,4 @@
-"""The rung of each message"""
+"""Which step of its notice's ladder a message is"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Attachments of notes"""
+"""Files with notes"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Parts of orders, and events that wait for a whole"""
+"""Orders with parts, and events that wait for an order that theirs is a part of"""
 
 from collections.abc import Sequence
 

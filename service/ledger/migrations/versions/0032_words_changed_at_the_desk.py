@@ -1,4 +1,4 @@
-"""Texts edited at the desk"""
+"""Words changed at the desk"""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""Indexes for lists of orders: by creation, by expected end, and open ones"""
+"""Orders by when they were created, by their expected end, and those that are open"""
 
 from collections.abc import Sequence
 
