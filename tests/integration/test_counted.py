@@ -16,7 +16,7 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.orders import kept_counts
 from service.ledger.orders.performance_models import LifecycleMetrics
 from service.ledger.orders.tables import kept_counts as table
-from service.web.counted import KEPT_S, LIFECYCLE, LONGEST_S, SHARE, Asked, Counted, asked
+from service.web.counted import KEPT_S, LIFECYCLE, LONGEST_S, PERFORMANCE, SHARE, Asked, Counted, asked
 from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, event
 from tests.support.world import PATIENCE_S, World
@@ -56,7 +56,7 @@ def of(world: World, count: Count, scope: Scope = EVERYTHING) -> Asked[Lifecycle
     return asked(structs.replace(LIFECYCLE, count=count), pack.workflow, None, scope)
 
 
-async def rows(world: World, what: Asked[LifecycleMetrics]) -> list[Any]:
+async def rows(world: World, what: Asked[Any]) -> list[Any]:
     id = world.app.counted._id(what)
     async with world.ledger.reading() as tx:
         return list((await tx.execute(select(table).where(table.c.id == id))).all())
@@ -108,10 +108,10 @@ async def test_what_pages_offer_is_counted_before_anybody_asks(world: World) -> 
     counted = Counted(world.app.orders, quick_s=0.0, rest_s=0.0)
     counting = asyncio.create_task(counted.run())
     (pack, *_) = world.app.packs
-    offered = asked(LIFECYCLE, pack.workflow, None, EVERYTHING)
+    first = asked(PERFORMANCE, pack.workflow, None, EVERYTHING)
 
     async def kept() -> bool:
-        return any(row.counted_at for row in await rows(world, offered))
+        return any(row.counted_at for row in await rows(world, first))
 
     await world.until(kept)
     counting.cancel()
