@@ -74,7 +74,7 @@ async def measure(postgres: Postgres, folder: Path, readers: int = 2000, slow: i
     """Seconds from the breaches to the last reader's last line; missed lines; whether slow readers are disconnected."""
     url = await postgres.create("stream")
     # As one incident the breaches would be one line instead of a hundred.
-    packs = without_incidents(folder / "packs")
+    packs = without_incidents(folder / "packs-without-incidents")
     app = await new_app(url, SteadyTime(), packs)
     async with app.ledger.transaction() as tx:
         key = await keys.create(tx, "supervisor", "bench", datetime.now(UTC))
