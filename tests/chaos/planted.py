@@ -47,7 +47,7 @@ BUGS = [
     Bug("a clock breaches twice", "service/domain/clocks/acting.py", 'replace(clock, state="breached", warned=True, noticed_late_s=late)',
         "replace(clock, warned=True, due=clock.due + timedelta(minutes=1), noticed_late_s=late)", "tests/property"),
     Bug("pauses are ignored", "service/domain/clocks/running.py", "    pausing = draft.order.status in spec.paused_in\n", "    pausing = False\n",
-        "tests/property"),
+        "tests/unit/test_clocks.py"),
     Bug("a stale code is sent", "service/domain/notices.py", "    if now >= n.valid_until:\n", "    if False:\n",
         "tests/integration/test_device_pickup.py -k stale_code"),
     Bug("money is sent again", "service/domain/settling.py", '    may_resend = n.when_unknown == "resend" or', '    may_resend = n.when_unknown != "x" or',

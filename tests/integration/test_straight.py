@@ -76,6 +76,7 @@ async def test_nobody_overtakes_in_a_lane(world: World) -> None:
     await looked(world)
     only = {"customer": {"phone": "+919812345678", "locale": "en"}}
     await world.take(event("S-1", "vendor_en_route", recipients=only), event("S-1", "at_location"))
+    await looked(world)  # so that nothing but the lane keeps the next one
     await world.accept(event("S-1", "inspection_completed", price={"amount": "1", "currency": "INR"}))
     assert [(state, straight) for _, state, straight in await sent_straight(world)] == [
         ("sending", True), ("pending", False), ("pending", False),
