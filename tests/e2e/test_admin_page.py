@@ -2,13 +2,14 @@
 
 import contextlib
 
+import pytest
 from playwright.async_api import Browser, expect
 
-from tests.e2e.test_desk import browser, desk, happen, order, signed_in
+from tests.e2e.test_desk import happen, order, signed_in
 from tests.support.client import Client
 from tests.support.world import World
 
-__all__ = ["browser", "desk"]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_keys_and_people_are_handled_at_the_desk(desk: World, browser: Browser) -> None:

@@ -6,14 +6,15 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
-from tests.e2e.test_desk import browser, desk, happen, order, signed_in
+from tests.e2e.test_desk import happen, order, signed_in
 from tests.support.events import event
 from tests.support.hands import Hand
 from tests.support.world import World
 
-__all__ = ["browser", "desk"]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 CUT = "nodes => nodes.filter(node => node.scrollWidth > node.clientWidth).length"
@@ -23,7 +24,7 @@ def reported(world: World, order_id: str, reason: str) -> dict[str, Any]:
     return event(order_id, at=world.app.time.now(), kind="order.issue_reported", issue={"reason": reason})
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def busy(desk: World) -> World:
     """Twelve open escalations, one of them critical."""
     for n in range(12):

@@ -2,16 +2,17 @@
 
 import time
 
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, expect
+import pytest
+from playwright.async_api import Browser, expect
 
 from service import conversations
 from service.conversations import IncomingReply
-from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
+from tests.e2e.test_desk import happen, order, signed_in
 from tests.e2e.test_order_page import tabbed
+from tests.support.accessibility import violations
 from tests.support.world import World
 
-__all__ = ["browser", "desk"]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 # When each thing that was said came to be seen, by this machine's clock.
 WATCH = """() => {
@@ -61,7 +62,7 @@ async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk:
     seen = await (await browser.new_context()).new_page()
     for path in ("", "?lang=ar", "/preferences", "/replies/cancel", "/none"):
         await seen.goto(f"{desk.http}{link}{path}" if path != "/none" else f"{desk.http}/t/{'x' * 30}")
-        await assert_accessible(seen)
+        assert await violations(seen) == []
     await seen.goto(f"{desk.http}{link}/preferences")
     # Quiet hours with one end, typed by keyboard alone: the page says so, and keeps what was chosen.
     await seen.get_by_label("SMS").focus()
@@ -72,14 +73,8 @@ async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk:
     await expect(seen.get_by_role("alert")).to_be_visible()
     await expect(seen.get_by_label("SMS")).not_to_be_checked()
     await expect(seen.get_by_label("from")).to_have_value("22:00")
-    await assert_accessible(seen)
-    await assert_accessible(agent)
-
-
-async def assert_accessible(page: Page) -> None:
-    """No rule of WCAG 2.2 AA is broken."""
-    result = await Axe().run(page, options=RULES)
-    assert result.violations_count == 0, result.generate_report()
+    assert await violations(seen) == []
+    assert await violations(agent) == []
 
 
 async def test_the_tray_is_live_and_a_strangers_words_are_given_to_an_order(desk: World, browser: Browser) -> None:
@@ -89,7 +84,7 @@ async def test_the_tray_is_live_and_a_strangers_words_are_given_to_an_order(desk
     await expect(agent.get_by_text("Nobody is waiting for an answer.")).to_be_visible()
     await conversations.take(desk.app.orders, IncomingReply("1", "sms", "+919800000099", "I am the neighbour"))
     await expect(agent.get_by_text("I am the neighbour")).to_be_visible()
-    await assert_accessible(agent)
+    assert await violations(agent) == []
     await agent.get_by_label("Belongs to").fill("device_pickup/")
     await conversations.take(desk.app.orders, IncomingReply("2", "sms", "+919800000098", "so am I"))
     await agent.keyboard.type("ORD-1", delay=60)

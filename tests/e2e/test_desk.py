@@ -3,50 +3,25 @@
 import asyncio
 import contextlib
 import re
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 from zoneinfo import ZoneInfo
 
 import pytest
 from aiohttp import web
-from axe_playwright_python.async_playwright import Axe
-from playwright.async_api import Browser, Page, async_playwright, expect
+from playwright.async_api import Browser, Page, expect
 
-from service.timekeeping import SteadyTime
+from tests.support.accessibility import COLOURS, EVERY_RULE, violations
 from tests.support.client import key_for
 from tests.support.events import CUSTOMER, VENDOR, encoded, event
 from tests.support.examples import LONG
 from tests.support.hands import Hand
-from tests.support.providers import Mailbox, Providers, Sent
+from tests.support.providers import Sent
 from tests.support.proxy import Proxy
-from tests.support.world import World, settings_for
+from tests.support.world import World
 
-# WCAG 2.2 AA and everything below it.
-LEVELS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
-# What is as it should be need not be written down node by node (axe-core, API documentation: `resultTypes`).
-RULES = {"runOnly": {"type": "tag", "values": LEVELS}, "resultTypes": ["violations"]}
-COLOURS = {
-    "runOnly": {"type": "rule", "values": ["color-contrast", "link-in-text-block"]}, "resultTypes": ["violations"],
-}  # fmt: skip
-
-
-@pytest.fixture
-async def desk(providers: Providers, mailbox: Mailbox, sqlite_url: str) -> AsyncIterator[World]:
-    """A service on living time."""
-    w = World(settings_for(providers, mailbox, database_url=sqlite_url, broker_url="memory://"), providers, mailbox)
-    w.app = type(w.app)(w.settings, time=SteadyTime())
-    await w.start()
-    yield w
-    await w.close()
-
-
-@pytest.fixture
-async def browser(chromium_url: str) -> AsyncIterator[Browser]:
-    async with async_playwright() as p:
-        b = await p.chromium.connect_over_cdp(chromium_url, timeout=120_000)  # on a busy machine
-        yield b
-        await b.close()  # with the contexts that were made; Chromium goes on
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def signed_in(
@@ -209,15 +184,11 @@ async def test_no_page_has_an_accessibility_violation(desk: World, browser: Brow
         await page.set_viewport_size({"width": width, "height": 900})
         for n, path in enumerate(pages):
             await page.goto(desk.http + path)
-            for scheme, rules in (("light", RULES), ("dark", COLOURS)):
+            for scheme, rules in (("light", EVERY_RULE), ("dark", COLOURS)):
                 if not LONG and (scheme == "light") != (width == (1440, 390)[n % 2]):
                     continue
                 await page.emulate_media(color_scheme=scheme, reduced_motion="reduce")  # type: ignore[arg-type]
-                seen = (await Axe().run(page, options=rules)).response["violations"]
-                found += [f"{path} at {width}, {scheme}: {v['id']}: {v['nodes'][0]['html'][:160]}" for v in seen]
-            wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-            if wide > 0:
-                found.append(f"{path} at {width}: {wide} px too wide")
+                found += [f"{path} at {width}, {scheme}: {v}" for v in await violations(page, rules)]
     # Narrow, the others, too.
     for path in (
         "foresight",
@@ -254,7 +225,7 @@ async def test_the_health_page_says_who_refuses_us_since_when_in_which_words_and
     await expect(row).to_contain_text("all messages")
     await expect(row.get_by_role("time")).to_have_count(1)
     await expect(page.get_by_text("Fix what the provider's answer names")).to_be_visible()
-    assert (await Axe().run(page, options=RULES)).response["violations"] == []
+    assert await violations(page) == []
     await page.goto(f"{desk.http}/desk")
     await expect(page.locator("[data-escalation]")).to_contain_text("twilio:000000 refuses us since")
 

@@ -2,14 +2,15 @@
 
 import re
 
+import pytest
 from playwright.async_api import Browser, expect
 
 from service.timekeeping import SteadyTime
-from tests.e2e.test_desk import browser, desk, happen, order, signed_in, unsafe
+from tests.e2e.test_desk import happen, order, signed_in, unsafe
 from tests.support.client import key_for
 from tests.support.world import World
 
-__all__ = ["browser", "desk"]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 ORDER = "/desk/orders/device_pickup/ORD-1"
 # Each form's page, and the fields that are half written.

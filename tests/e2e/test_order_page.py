@@ -2,18 +2,19 @@
 
 import re
 
+import pytest
 from aiohttp import web
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, Locator, Page, expect
 
-from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
+from tests.e2e.test_desk import happen, order, signed_in
+from tests.support.accessibility import violations
 from tests.support.client import key_for
 from tests.support.events import event
 from tests.support.hands import Hand
 from tests.support.providers import Sent
 from tests.support.world import World
 
-__all__ = ["browser", "desk"]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_an_agent_sees_who_was_told_why_not_and_what_to_do(desk: World, browser: Browser) -> None:
@@ -57,7 +58,7 @@ async def test_an_agent_sees_who_was_told_why_not_and_what_to_do(desk: World, br
     await expect(page.locator("#story")).to_contain_text("Partner has arrived")
     await expect(page.locator("#steps")).to_have_attribute("open", "")
     await expect(told.locator("summary")).to_be_focused()
-    assert (await Axe().run(page, options=RULES)).response["violations"] == []
+    assert await violations(page) == []
 
 
 # The page has asked for what is new, and was not heard.
@@ -106,12 +107,6 @@ async def by_keys(page: Page, title: str, *typed: tuple[str, str]) -> None:
     await tabbed(page, form.get_by_role("button", name=title, exact=True))
     async with page.expect_navigation():
         await page.keyboard.press("Enter")
-
-
-async def violations(page: Page) -> list[str]:
-    found = (await Axe().run(page, options=RULES)).response["violations"]
-    wide = await page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
-    return [f"{v['id']}: {v['nodes'][0]['html'][:160]}" for v in found] + ([f"{wide} px too wide"] if wide > 0 else [])
 
 
 async def test_orders_are_worked_from_their_beginning_to_their_end(desk: World, browser: Browser) -> None:

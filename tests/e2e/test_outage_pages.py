@@ -3,16 +3,17 @@
 import re
 from datetime import timedelta
 
+import pytest
 from aiohttp import web
-from axe_playwright_python.async_playwright import Axe
 from playwright.async_api import Browser, expect
 
-from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
+from tests.e2e.test_desk import happen, order, signed_in
+from tests.support.accessibility import violations
 from tests.support.hands import Hand
 from tests.support.providers import Sent
 from tests.support.world import World
 
-__all__ = ["browser", "desk"]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
 async def test_an_outage_is_said_listed_and_made_good(desk: World, browser: Browser) -> None:
@@ -32,7 +33,7 @@ async def test_an_outage_is_said_listed_and_made_good(desk: World, browser: Brow
     page = await signed_in(browser, desk, "supervisor", name="Kim")
     for path in ("/desk", "/desk/orders", "/desk/performance", "/desk/messages"):
         await page.goto(desk.http + path)
-        assert (await Axe().run(page, options=RULES)).response["violations"] == [], path
+        assert await violations(page) == [], path
     await expect(page.get_by_role("region", name="WhatsApp refuses us")).to_contain_text(re.compile("since .* wait"))
     # All of them told one thing, in words that were seen before.
     hand = Hand(page, "tell all affected one thing")
@@ -40,7 +41,7 @@ async def test_an_outage_is_said_listed_and_made_good(desk: World, browser: Brow
     await hand.click(page.get_by_role("link", name="Not delivered"))
     await expect(page.get_by_role("row").filter(has_text="landline")).to_have_count(3)
     await hand.click(page.get_by_role("link", name="Tell all affected"))
-    assert (await Axe().run(page, options=RULES)).response["violations"] == []
+    assert await violations(page) == []
     await hand.choose(page.locator("#reason"), "looking_into_it")
     await hand.click(page.get_by_role("button", name="Count them"))
     await expect(page.get_by_role("heading", name="Tell 1?")).to_be_visible()

@@ -2,15 +2,16 @@
 
 import re
 
-from axe_playwright_python.async_playwright import Axe
+import pytest
 from playwright.async_api import Browser, expect
 
-from tests.e2e.test_desk import RULES, browser, desk, happen, order, signed_in
+from tests.e2e.test_desk import happen, order, signed_in
+from tests.support.accessibility import violations
 from tests.support.events import event, person
 from tests.support.hands import Hand
 from tests.support.world import World
 
-__all__ = ["browser", "desk"]
+pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 NOTICE = "/desk/words/device_pickup/order_created"
 
@@ -50,7 +51,7 @@ async def test_mistakes_stand_at_their_field_and_nothing_is_lost(desk: World, br
     lee = await signed_in(browser, desk, "supervisor", name="Lee", viewport={"width": 390, "height": 800})
     await page.goto(desk.http + NOTICE)
     await lee.goto(desk.http + NOTICE)
-    assert (await Axe().run(page, options=RULES)).response["violations"] == []
+    assert await violations(page) == []
     english = page.get_by_label("English, SMS")
     looks = page.locator(f"#{await english.get_attribute('aria-describedby')}")
     await expect(looks).to_contain_text("1 segment")
@@ -62,7 +63,7 @@ async def test_mistakes_stand_at_their_field_and_nothing_is_lost(desk: World, br
     await page.get_by_role("button", name="Check").click()
     await expect(page.get_by_role("status").filter(has_text="1 mistake, shown at each text")).to_be_visible()
     await expect(english).to_have_attribute("aria-invalid", "true")
-    assert (await Axe().run(page, options=RULES)).response["violations"] == []
+    assert await violations(page) == []
     await english.fill("{{ brand }}: hello " + "{{ order.id }} " * 20)
     await expect(looks).to_contain_text("2 segments")
     # By keys alone.
@@ -80,7 +81,7 @@ async def test_mistakes_stand_at_their_field_and_nothing_is_lost(desk: World, br
     await expect(theirs).to_have_value("{{ brand }}: Lee's words")
     await expect(lee.locator(".theirs")).to_contain_text("bye")
     assert await lee.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
-    assert (await Axe().run(lee, options=RULES)).response["violations"] == []
+    assert await violations(lee) == []
     await lee.get_by_role("button", name="Save the draft").click()
     await expect(lee.get_by_role("heading", name=re.compile("Draft by Kim, Lee"))).to_be_visible()
     # As for a real order, and tried on those that came.
