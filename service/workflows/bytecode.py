@@ -12,6 +12,7 @@ import inspect
 import os
 import pickle  # nosec B403 - nothing is unpickled here
 from collections import OrderedDict
+from functools import cached_property
 from pathlib import Path
 from types import CodeType, ModuleType
 from typing import Final
@@ -37,11 +38,16 @@ class CompiledTemplates(BytecodeCache):
         texts = "".join(inspect.getsource(module) for module in made_by)
         version = hashlib.sha256(f"{jinja2.__version__} {kind} {texts}".encode()).hexdigest()[:16]
         self._kind = version
+
+    @cached_property
+    def _folder(self) -> FileSystemBytecodeCache | None:
+        """Opened when the first template is wanted: processes without pages want none of theirs."""
         try:
-            self._folder: FileSystemBytecodeCache | None = FileSystemBytecodeCache(pattern=f"{version}_%s.cache")
-            _make_room(Path(self._folder.directory))
+            folder = FileSystemBytecodeCache(pattern=f"{self._kind}_%s.cache")
+            _make_room(folder.directory)
         except (OSError, RuntimeError):
-            self._folder = None
+            return None
+        return folder
 
     def get_bucket(self, environment: Environment, name: str, filename: str | None, source: str) -> Bucket:
         """The cache entry of this text and name, as if compiled from `filename`."""
@@ -108,7 +114,7 @@ def _from_file(code: CodeType, file: str) -> CodeType:
     return code.replace(co_filename=file, co_consts=inner)
 
 
-def _make_room(folder: Path) -> None:
+def _make_room(folder: str) -> None:
     files = [(entry.stat().st_mtime, entry.path) for entry in os.scandir(folder)]
     if len(files) > MOST_KEPT:
         for _, path in sorted(files)[: len(files) // 2]:

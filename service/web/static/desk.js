@@ -55,7 +55,7 @@ const tock = (t, now) => {
   } else write(t, t.hasAttribute("data-ago") ? `${desk.span(since)} ago` : desk.span(since));
 };
 // A long list in parts, between which the page answers to whoever scrolls it.
-const TICKS = 150;
+const TICKS = 40;
 desk.tick = (root = document) => {
   const all = [...root.querySelectorAll("time[data-due], time[data-ago], time[data-span]")];
   const part = (from) => {
