@@ -1,6 +1,7 @@
 """Server times of all pages and lists of the desk, with 100,000 orders and 1,000 open escalations.
 
-`python -m bench.desk` runs this part alone (`--past 5000` for a short run); filling its PostgreSQL takes minutes.
+`python -m bench.desk` runs this part alone (`--past 5000` for a short run, `--sqlite` on that engine); filling its
+database takes minutes.
 `--keep` leaves the service running afterwards, for looking at the pages.
 """
 
@@ -8,72 +9,28 @@ import argparse
 import asyncio
 import json
 import os
-import shutil
 import statistics
 import tempfile
 import time
-from collections.abc import Iterable, Sequence
-from datetime import UTC, datetime
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Final, NamedTuple
-from uuid import uuid4
+from typing import Final, NamedTuple
 
 import aiohttp
-from msgspec import structs
 from playwright.async_api import async_playwright
 
-from bench.clocks import new_app
-from bench.processes import cpu_of_tree, environment
-from service.app import App
-from service.clock.clock import ClockLoop
-from service.intake.decoding import Incoming
-from service.keyring import Keyring
-from service.ledger.access import api_keys as keys
-from service.ledger.orders.records import seal_json, state_of
-from service.ledger.orders.tables import ORDER_STATE
-from service.timekeeping import SteadyTime
-from tests.support import full_day
+from bench.desk_day import Day
+from bench.processes import cpu_of_tree
 from tests.support.chromium import EXECUTABLE, SWITCHES
-from tests.support.events import encoded
-from tests.support.nodes import Postgres, connect
-from tests.support.ports import free_port
-from tests.support.process import Process
+from tests.support.nodes import Postgres
 
 PAST: Final = 100_000
-# This many orders are simulated; the others are copies of them at other times.
-LIVED: Final = 2_000
 # This many running orders have a thousand open escalations.
 UNDER_WAY: Final = 1_150
-AT_ONCE: Final = 200
 ROUNDS: Final = 10
 MOST_MS: Final = 300
 SCROLLS: Final = 60
 SETTLES_S: Final = 3.0
-# Nothing is sent here, so messages are marked as sent. Some numbers do not exist; the newest on WhatsApp are waiting.
-_COPIED: Final = (
-    "INSERT INTO orders SELECT r.* FROM copies c JOIN orders o ON o.id = c.old, LATERAL jsonb_populate_record(o,"
-    " jsonb_build_object('id', c.new, 'order_id', c.name, 'created_at', o.created_at - c.n * interval '1 minute',"
-    " 'updated_at', o.updated_at - c.n * interval '1 minute', 'sealed_state', c.sealed::text)) r",
-    "INSERT INTO visits SELECT r.* FROM copies c JOIN visits v ON v.order_id = c.old, LATERAL jsonb_populate_record(v,"
-    " jsonb_build_object('order_id', c.new, 'at', v.at - c.n * interval '1 minute')) r",
-    "INSERT INTO clocks SELECT r.* FROM copies c JOIN clocks k ON k.order_id = c.old, LATERAL jsonb_populate_record(k,"
-    " jsonb_build_object('id', gen_random_uuid(), 'order_id', c.new, 'started_at', k.started_at - c.n * interval '1 minute')) r",
-    "INSERT INTO messages SELECT r.* FROM copies c JOIN messages m ON m.order_id = c.old, LATERAL jsonb_populate_record(m,"
-    " jsonb_build_object('id', gen_random_uuid(), 'order_id', c.new, 'created_at', m.created_at - c.n * interval '1 minute')) r",
-    "INSERT INTO order_people SELECT p.digest, c.new FROM copies c JOIN order_people p ON p.order_id = c.old",
-)  # fmt: skip
-_SENT: Final = """
-UPDATE messages SET state = 'delivered', sent_at = created_at, send_begun = true, attempts = 1, provider = 'twilio'
- WHERE state IN ('pending', 'held', 'bundled');
-UPDATE messages SET state = 'failed', error_code = '21211', error = 'invalid To'
- WHERE channel = 'sms' AND id::text < '08';
-UPDATE messages SET state = 'undelivered', error_code = '30006', error = 'landline'
- WHERE channel = 'sms' AND id::text > 'fb';
-UPDATE clocks k SET state = 'met', stopped_at = started_at FROM orders o
- WHERE o.id = k.order_id AND k.state = 'running' AND (o.final OR k.kind = 'notify');
-DELETE FROM outbox;
-VACUUM ANALYZE
-"""
 _ORDER: Final = "/desk/orders/device_pickup/ORD-1000"
 PATHS: Final = (
     "/desk", "/desk?limit=200", "/desk?state=resolved", "/desk?owner=me", "/desk?severity=critical", "/desk/board/soon",
@@ -96,81 +53,6 @@ PATHS: Final = (
     "/v1/metrics/lifecycle?workflow=device_pickup", "/v1/metrics/costs", "/v1/holds", "/v1/audit?limit=1000", "/v1/people/%2B919800000123",
     "/v1/people/%2B919800000123/orders", "/metrics", "/readyz",
 )  # fmt: skip
-
-
-class Day:
-    """A service on a filled database."""
-
-    def __init__(self, postgres: Postgres, folder: Path) -> None:
-        self.postgres, self.folder = postgres, folder
-        self.key, self.base, self.url = "", "", ""
-        self.process: Process | None = None
-
-    async def fill(self, past: int, under_way: int) -> None:
-        """Process the orders' events and due clocks, and mark planned messages as sent."""
-        self.url = await self.postgres.create("desk")
-        shutil.copytree(full_day.packs(), self.folder / "packs")
-        app = await new_app(self.url, SteadyTime(), self.folder / "packs")
-        lived = min(past, LIVED)
-        await taken(app, full_day.past_events(app.time.now(), lived))
-        connection = await connect(self.url)
-        await _copy(connection, app.ledger.keyring, past - lived)
-        await taken(app, full_day.events(app.time.now(), 0, under_way, first=past))
-        clock = ClockLoop(app.orders)
-        while await clock.fire_due():
-            pass
-        async with app.ledger.transaction() as tx:
-            self.key = await keys.create(tx, "admin", "bench", datetime.now(UTC))
-        await full_day.handle(app)
-        await app.ledger.close()
-        for statement in _SENT.split(";"):
-            await connection.execute(statement)
-        await connection.close()
-
-    async def serve(self) -> None:
-        """Run it as operators do, with captured channels."""
-        port = free_port()
-        more = {"WORKFLOWS": str(self.folder / "packs")}
-        self.process = Process(self.folder, environment(self.folder, self.url, "memory://", port, **more))
-        await self.process.ready(60)
-        self.base = f"http://127.0.0.1:{port}"
-
-    async def end(self) -> None:
-        """Stop it."""
-        if self.process:
-            await self.process.terminate()
-            self.process.close()
-
-
-async def _copy(connection: Any, keyring: Keyring, count: int) -> None:
-    """Copy existing orders `count` times, each with an id and reference of its own."""
-    await connection.execute("CREATE TABLE copies (old uuid, new uuid PRIMARY KEY, n int, name text, sealed bytea)")
-    rows = await connection.fetch("SELECT id, order_id, sealed_state FROM orders")
-    made = []
-    for n in range(count):
-        row, new = rows[n % len(rows)], uuid4()
-        name = f"{row['order_id']}-{n // len(rows)}"
-        order = structs.replace(state_of(keyring, row["sealed_state"], row["id"]), id=new, reference=name)
-        made.append((row["id"], new, n // len(rows) + 1, name, seal_json(keyring, order, ORDER_STATE.of(new))))
-    await connection.copy_records_to_table("copies", records=made)
-    for statement in _COPIED:
-        await connection.execute(statement)
-    await connection.execute("DROP TABLE copies")
-
-
-async def taken(app: App, events: Iterable[dict[str, Any]]) -> None:
-    """Process events through intake."""
-    batch: list[Incoming] = []
-    began, count = time.monotonic(), 0
-    for e in events:
-        batch.append(Incoming(encoded(e)))
-        if len(batch) == AT_ONCE:
-            await app.intake.take(batch, dead_letter=True)
-            count += len(batch)
-            batch = []
-            if count % (50 * AT_ONCE) == 0:
-                print(f"  {count:,} events, {count / (time.monotonic() - began):.0f}/s", flush=True)
-    await app.intake.take(batch, dead_letter=True)
 
 
 class Timing(NamedTuple):
@@ -267,21 +149,24 @@ async def main() -> None:
     parser.add_argument("--past", type=int, default=PAST)
     parser.add_argument("--under-way", type=int, default=UNDER_WAY)
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--sqlite", action="store_true", help="instead of a PostgreSQL of its own")
     asked = parser.parse_args()
-    postgres = Postgres()
-    day = Day(postgres, Path(tempfile.mkdtemp(prefix="stagebell-desk-")))
-    try:
-        await day.fill(asked.past, asked.under_way)
-        await day.serve()
-        if asked.keep:
-            print(f"{day.base} {day.key} {day.url} {day.folder}", flush=True)
-            await asyncio.Event().wait()
-        print(show(await timed(day)))
-        wall, cpu = await longest_task(day)
-        print(f"the longest task while a thousand lines are scrolled: {wall:.0f} ms, {cpu:.0f} ms of CPU")
-    finally:
-        await day.end()
-        postgres.close()
+    postgres = None if asked.sqlite else Postgres()
+    with tempfile.TemporaryDirectory(prefix="stagebell-desk-") as folder:
+        day = Day(Path(folder), postgres)
+        try:
+            await day.fill(asked.past, asked.under_way)
+            await day.serve()
+            if asked.keep:
+                print(f"{day.base} {day.key} {day.url} {day.folder}", flush=True)
+                await asyncio.Event().wait()
+            print(show(await timed(day)))
+            wall, cpu = await longest_task(day)
+            print(f"the longest task while a thousand lines are scrolled: {wall:.0f} ms, {cpu:.0f} ms of CPU")
+        finally:
+            await day.end()
+            if postgres:
+                postgres.close()
 
 
 if __name__ == "__main__":
