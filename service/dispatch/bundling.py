@@ -25,7 +25,7 @@ from service.ledger.messages.claims import ClaimedMessage
 from service.ledger.orders.records import bundle_lane
 from service.workflows.packs import Packs
 
-Said = tuple[ClaimedMessage, Composed]
+Ready = tuple[ClaimedMessage, Composed]
 
 
 async def beside(
@@ -46,33 +46,33 @@ async def beside(
     return await claims.claim_beside(tx, lanes, now + max(within for _, within in waits.values()))
 
 
-def together(ready: Sequence[Said], others: Iterable[ClaimedMessage]) -> list[Said]:
+def together(ready: Sequence[Ready], others: Iterable[ClaimedMessage]) -> list[Ready]:
     """The messages to send, each with the texts of those bundled with it, its `companions`.
 
     `others`: the further ones that were claimed; only messages in their lanes are bundled.
     """
     lanes = {c.lane for c in others}
-    found = [said for said in ready if said[0].lane not in lanes or _is_alone(said)]
-    groups: dict[bytes, list[list[Said]]] = {}
-    for said in sorted((s for s in ready if s[0].lane in lanes and not _is_alone(s)), key=lambda s: s[0].message.id):
-        of_lane = groups.setdefault(said[0].lane, [])
-        if of_lane and _fits(said[0].message.channel, [*of_lane[-1], said]):
-            of_lane[-1].append(said)
+    found = [one for one in ready if one[0].lane not in lanes or _is_alone(one)]
+    groups: dict[bytes, list[list[Ready]]] = {}
+    for one in sorted((s for s in ready if s[0].lane in lanes and not _is_alone(s)), key=lambda s: s[0].message.id):
+        of_lane = groups.setdefault(one[0].lane, [])
+        if of_lane and _fits(one[0].message.channel, [*of_lane[-1], one]):
+            of_lane[-1].append(one)
         else:
-            of_lane.append([said])
+            of_lane.append([one])
     return found + [_joined(group) for of_lane in groups.values() for group in of_lane]
 
 
-def _is_alone(said: Said) -> bool:
+def _is_alone(one: Ready) -> bool:
     """Codes and approved templates are never bundled."""
-    return said[0].message.secret or bool(said[1].outgoing.rendered.content_sid)
+    return one[0].message.secret or bool(one[1].outgoing.rendered.content_sid)
 
 
-def _fits(channel: str, group: Sequence[Said]) -> bool:
+def _fits(channel: str, group: Sequence[Ready]) -> bool:
     return sum(len(x.outgoing.rendered.text) + 2 for _, x in group) <= medium_of(channel).longest_joined
 
 
-def _joined(group: Sequence[Said]) -> Said:
+def _joined(group: Sequence[Ready]) -> Ready:
     (carrier, composed), *others = group
     if not others:
         return carrier, composed

@@ -116,15 +116,15 @@ class ProviderHealth:
         """As a route told it."""
         now, answer = self._orders.time.now(), seen.answer
         known = self._refusing.get(seen.key)
-        said = Refusal(*seen.key, answer.code, answer.error, known.since if known else now, now)
-        if known is not None and known.code == said.code and now - known.seen < AGAIN and seen.key not in self._news:
+        refusal = Refusal(*seen.key, answer.code, answer.error, known.since if known else now, now)
+        if known is not None and known.code == refusal.code and now - known.seen < AGAIN and seen.key not in self._news:
             return
         if known is None:
             log.error(
-                "provider.refuses_us", channel=seen.channel, provider=seen.provider, only=said.scope,
+                "provider.refuses_us", channel=seen.channel, provider=seen.provider, only=refusal.scope,
                 code=answer.code, words=answer.error,
             )  # fmt: skip
-        self._refusing[seen.key] = self._news[seen.key] = said
+        self._refusing[seen.key] = self._news[seen.key] = refusal
         metrics.provider_refuses.labels(seen.channel, seen.provider).set(1)
         self._wake.set()
 

@@ -60,5 +60,5 @@ class TemplateStates:
 
     @staticmethod
     def _is_bad(found: Sequence[Approval]) -> bool:
-        said = [a for a in found if a.status != "unknown"]
-        return bool(said) and not any(a.is_good for a in said)
+        known = [a for a in found if a.status != "unknown"]
+        return bool(known) and not any(a.is_good for a in known)

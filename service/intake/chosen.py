@@ -46,9 +46,9 @@ class ChosenWishes:
         region = pack.workflow.region if pack else ""
         for person in _people(event):
             country = person.country if isinstance(person.country, str) else None
-            for said in (person.phone, person.whatsapp, person.email):
-                if isinstance(said, str) and said:
-                    yield address_key(spellings(said, [c for c in (country, region) if c])[-1])
+            for address in (person.phone, person.whatsapp, person.email):
+                if isinstance(address, str) and address:
+                    yield address_key(spellings(address, [c for c in (country, region) if c])[-1])
 
 
 def theirs(event: Event, wishes: Mapping[str, Wishes]) -> dict[str, Wishes]:
@@ -60,5 +60,5 @@ def theirs(event: Event, wishes: Mapping[str, Wishes]) -> dict[str, Wishes]:
 
 def _people(event: Event) -> Iterator[PersonGiven]:
     recipients = event.data.recipients
-    for said in recipients.values() if recipients is not UNSET and recipients else ():
-        yield from as_list(said)
+    for people in recipients.values() if recipients is not UNSET and recipients else ():
+        yield from as_list(people)

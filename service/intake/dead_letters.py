@@ -226,7 +226,7 @@ def names(message: Incoming, traces: Traces) -> bool:
     """Whether what was refused names the person, in whichever coding it came."""
     if traces.named_in(dict(message.headers), exactly=True):
         return True
-    return any(traces.named_in(said, exactly=True) for said in _readings(message.body))
+    return any(traces.named_in(reading, exactly=True) for reading in _readings(message.body))
 
 
 def _readings(body: bytes, layers: int = _LAYERS) -> Iterator[Any]:

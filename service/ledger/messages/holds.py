@@ -35,7 +35,7 @@ class Hold(Struct, frozen=True):
     def covers(self, channel: str, workflow: str, notice: str) -> bool:
         """Whether it covers a message of these."""
         asked = ((self.channel, channel), (self.workflow, workflow), (self.notice, notice))
-        return all(wanted in ("", said) for wanted, said in asked)
+        return all(wanted in ("", value) for wanted, value in asked)
 
     @property
     def in_words(self) -> str:

@@ -98,11 +98,11 @@ def _done(titles: Titles, line: LoggedLine) -> Done:
         what = f"Reported {titles.reason(line.workflow, name)}"
     else:
         what = _DONE.get(act) or plain(act.replace(".", " "))
-    more = [f"{plain(k).lower()}: {_said(titles, line, k)}" for k in _TOLD if line.detail.get(k)]
+    more = [f"{plain(k).lower()}: {_worded(titles, line, k)}" for k in _TOLD if line.detail.get(k)]
     return Done(line, called(line.who), what, "; ".join(more))
 
 
-def _said(titles: Titles, line: LoggedLine, key: str) -> str:
+def _worded(titles: Titles, line: LoggedLine, key: str) -> str:
     value = line.detail[key]
     if key == "notice":
         return titles.notice(line.workflow, str(value))

@@ -70,9 +70,9 @@ async def _take(request: web.Request) -> web.StreamResponse:
     form, ref, me = await form_of(request), order_ref(request), request[CALLER].name
     asked = form.get("act", "")
     require_known("act", asked, TAKING, "act")
-    said = {"take": ActDetails(), "take_over": ActDetails(to=me, take_over=True), "back": ActDetails()}[asked]
+    details = {"take": ActDetails(), "take_over": ActDetails(to=me, take_over=True), "back": ActDetails()}[asked]
     try:
-        await handle(request, form.get("escalation", ""), "acknowledge" if asked == "take" else "assign", said)
+        await handle(request, form.get("escalation", ""), "acknowledge" if asked == "take" else "assign", details)
     except (Problem, Rejection) as problem:
         return await shown_again(request, form, problem)
     raise web.HTTPSeeOther(path_of(*ref))

@@ -67,10 +67,10 @@ async def make_key(request: web.Request) -> web.StreamResponse:
     scope = read_scope(form.get("scope", "").replace(",", " ").split())
     check_fits(asked, scope, (p.workflow for p in orders.packs), api_keys.ROLES)
     now = orders.time.now()
-    said: JsonObject = {"scopes": written(scope)} if not scope.is_everything else {}
+    limits: JsonObject = {"scopes": written(scope)} if not scope.is_everything else {}
     async with orders.ledger.transaction() as tx:
         key = await api_keys.create(tx, asked, name, now, scope)
-        await write_audit(tx, [audit_line(request, "key.created", name=name, role_given=asked, **said)], now)
+        await write_audit(tx, [audit_line(request, "key.created", name=name, role_given=asked, **limits)], now)
     return await _page(request, {"key": key, "name": name}, 201)
 
 

@@ -47,8 +47,8 @@ async def act_on_many(request: web.Request) -> web.StreamResponse:
     act = cast(EscalationAct, "assign" if asked == PUT_BACK else asked)
     if not ids:
         raise Problem(422, "Nothing chosen", "choose at least one line of the board, then what to do with them")
-    said = ActDetails() if asked == PUT_BACK else _said(request, act, form)
-    refused = await _each(request, ids[:MOST], act, said)
+    details = ActDetails() if asked == PUT_BACK else _details_in(request, act, form)
+    refused = await _each(request, ids[:MOST], act, details)
     if not refused:
         back = back_of(request)
         raise web.HTTPSeeOther(back if back.startswith("/desk?") else "/desk")
@@ -56,17 +56,17 @@ async def act_on_many(request: web.Request) -> web.StreamResponse:
     return await render(request, "board.html.j2", values, here="/desk", status=409)
 
 
-async def _each(request: web.Request, ids: list[str], act: EscalationAct, said: ActDetails) -> list[RefusedAct]:
+async def _each(request: web.Request, ids: list[str], act: EscalationAct, details: ActDetails) -> list[RefusedAct]:
     refused = []
     for one in dict.fromkeys(ids):
         try:
-            await handle(request, one, act, said)
+            await handle(request, one, act, details)
         except (Problem, Rejection) as problem:
             refused.append(RefusedAct(one, getattr(problem, "detail", "") or str(problem)))
     return refused
 
 
-def _said(request: web.Request, act: str, form: Form) -> ActDetails:
+def _details_in(request: web.Request, act: str, form: Form) -> ActDetails:
     """The rest of the form: comment, snooze, new owner; raises Rejection, Problem."""
     comment, me = form.get("comment", "")[:2000], request[CALLER].name
     if act == "snooze":

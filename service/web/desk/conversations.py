@@ -52,8 +52,8 @@ async def tray_rows(request: web.Request) -> web.StreamResponse:
 async def _tray(request: web.Request) -> PageValues:
     found = await tray(request)
     teams = sorted(teams_of(request))
-    said = {"tray": found, "seen": mark_of(found), "query": request.query_string, "teams": teams}
-    return {**said, **_shown_of(request)}
+    values = {"tray": found, "seen": mark_of(found), "query": request.query_string, "teams": teams}
+    return {**values, **_shown_of(request)}
 
 
 def _shown_of(request: web.Request) -> PageValues:
@@ -96,8 +96,8 @@ async def post_answer(request: web.Request) -> web.StreamResponse:
 async def _answer(request: web.Request) -> web.StreamResponse:
     form = await form_of(request)
     ref = order_ref(request)
-    said = CustomerAnswer(text=form.get("text", ""), channel=form.get("channel", ""))
-    await answer_customer(request, ref, said)
+    customer_answer = CustomerAnswer(text=form.get("text", ""), channel=form.get("channel", ""))
+    await answer_customer(request, ref, customer_answer)
     raise web.HTTPSeeOther(f"{path_of(*ref)}#conversation")
 
 
@@ -119,15 +119,15 @@ async def post_move(request: web.Request) -> web.StreamResponse:
     raise web.HTTPSeeOther(f"{path_of(*ref)}#conversation")
 
 
-async def _named(request: web.Request, said: str) -> OrderRef:
+async def _named(request: web.Request, spelling: str) -> OrderRef:
     """The order that goes by this id, or by any spelling that finds but one; raises Rejection."""
     orders = request.app[CONTEXT].orders
     async with orders.ledger.reading() as tx:
-        found, _ = await search(tx, Search(q=said, limit=MOST_NAMED), orders.time.now(), scope=scope_of(request))
-    some = [o for o in found if o.order_id.casefold() == said.casefold()] or found
+        found, _ = await search(tx, Search(q=spelling, limit=MOST_NAMED), orders.time.now(), scope=scope_of(request))
+    some = [o for o in found if o.order_id.casefold() == spelling.casefold()] or found
     if len(some) == 1:
         return OrderRef(some[0].workflow, some[0].order_id)
-    if not some or not said:
-        raise Rejection(f"order: there is no order {said[:60]!r}")
+    if not some or not spelling:
+        raise Rejection(f"order: there is no order {spelling[:60]!r}")
     named = ", ".join(f"{o.workflow}/{o.order_id}" for o in some[:3])
     raise Rejection(f"order: several go by that, such as {named}; write one as it stands here")

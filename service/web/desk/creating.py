@@ -141,7 +141,7 @@ def _people(doing: Act, form: Form) -> dict[str, PersonGiven | list[PersonGiven]
     parts: Sequence[str] = ("name", "phone", "email", "locale")
     found: dict[str, PersonGiven | list[PersonGiven] | None] = {}
     for audience in doing.people:
-        said = {part: text for part in parts if (text := form.get(f"{PEOPLE}.{audience}.{part}", "").strip())}
-        if said.keys() - {"locale"}:
-            found[audience] = msgspec.convert(said, PersonGiven)
+        fields = {part: text for part in parts if (text := form.get(f"{PEOPLE}.{audience}.{part}", "").strip())}
+        if fields.keys() - {"locale"}:
+            found[audience] = msgspec.convert(fields, PersonGiven)
     return found

@@ -68,5 +68,5 @@ async def _tried(context: Context, pack: Pack, span: timedelta) -> PageValues:
         (notice, channel, example.order_id, example.in_all_languages(brand))
         for (notice, channel), example in sorted(tester.examples.items())
     ]
-    said = by_reader(differences(in_use, pack).differences) if in_use else {}
-    return {"done": done, "texts": texts, "said": said, "workflow": pack.workflow}
+    changes = by_reader(differences(in_use, pack).differences) if in_use else {}
+    return {"done": done, "texts": texts, "changes": changes, "workflow": pack.workflow}

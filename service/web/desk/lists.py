@@ -63,7 +63,7 @@ async def _page(request: web.Request, of: OfOrder, found: RowsChecked | None = N
         "may": may,
         "found": found,
         "first": _first(found),
-        "said": {},
+        "chosen": {},
         "importing": q.importing,
         "unseen": q.unseen,
         "mapping": _open_headers(of, found),
@@ -129,30 +129,30 @@ async def upload(request: web.Request) -> web.StreamResponse:
     row_imports.require_may_change(request, of)
     form = await form_of(request, files=True)
     file = await form_file(request, "file")
-    said = {name.removeprefix("map."): column for name, column in form.items() if name.startswith("map.") and column}
-    said = {name: "" if column == "-" else column for name, column in said.items()}
+    chosen = {name.removeprefix("map."): column for name, column in form.items() if name.startswith("map.") and column}
+    chosen = {name: "" if column == "-" else column for name, column in chosen.items()}
     if form.get("act") == "check":
         noted(request, "rows.checked")
-        read = await row_imports.checked_file(request, of, file, said)
+        read = await row_imports.checked_file(request, of, file, chosen)
         read.rows.close()
         found = checked(read)
         mapping = _open_headers(of, found)
         # The chosen mapping is sent again when the rows are added.
-        values = {"found": found, "first": _first(found), "mapping": mapping, "columns": _choices(of), "said": said}
+        values = {"found": found, "first": _first(found), "mapping": mapping, "columns": _choices(of), "chosen": chosen}
         return await render(request, "list_checked.html.j2", values)
-    return await once_by_form(request, partial(_add_file, of=of, file=file, said=said))
+    return await once_by_form(request, partial(_add_file, of=of, file=file, chosen=chosen))
 
 
 def _choices(of: OfOrder) -> list[ColumnField]:
     return [_field(c, of.spec.title_of(c.name, of.workflow.default_locale)) for c in of.spec.columns.values()]
 
 
-async def _add_file(request: web.Request, of: OfOrder, file: Upload, said: dict[str, str]) -> web.StreamResponse:
-    read = await row_imports.checked_file(request, of, file, said)
+async def _add_file(request: web.Request, of: OfOrder, file: Upload, chosen: dict[str, str]) -> web.StreamResponse:
+    read = await row_imports.checked_file(request, of, file, chosen)
     if read.mistakes.count:
         read.rows.close()
         return await _page(request, of, checked(read), 422)
-    await row_imports.remember(request, of, read, said)
+    await row_imports.remember(request, of, read, chosen)
     batch_id = row_imports.new_batch()
     told: dict[str, str] = {"unseen": str(read.unseen.count)} if read.unseen.count else {}
     if read.rows.count > AT_ONCE:

@@ -42,10 +42,10 @@ _FILTERS: Final = ("channel", "state", "notice", "cause", "workflow", "recipient
 
 def _titles_of_notices(titles: Titles, packs: Sequence[Workflow]) -> dict[str, str]:
     """By notice; with its pack's title, and its own name too, as far as others are called the same."""
-    said = {n: (titles.notice(w.name, n), w.title) for w in packs for n in w.notices}
-    alike, within = Counter(title for title, _ in said.values()), Counter(said.values())
+    titled = {n: (titles.notice(w.name, n), w.title) for w in packs for n in w.notices}
+    alike, within = Counter(title for title, _ in titled.values()), Counter(titled.values())
     found = {}
-    for n, (title, pack) in said.items():
+    for n, (title, pack) in titled.items():
         which = f"{pack}: {n.replace('_', ' ')}" if within[title, pack] > 1 else pack
         found[n] = title if alike[title] == 1 else f"{title} ({which})"
     return found
@@ -132,8 +132,8 @@ async def _chosen(request: web.Request, form: Form) -> WantedMessages:
 async def put_hold(request: web.Request) -> web.StreamResponse:
     """Hold a channel, a workflow or a notice, and show the holds."""
     form = await form_of(request)
-    said = {name: form.get(name, "")[:2000] for name in ("channel", "workflow", "notice", "why")}
-    await put(request, HoldRequest(**said))
+    fields = {name: form.get(name, "")[:2000] for name in ("channel", "workflow", "notice", "why")}
+    await put(request, HoldRequest(**fields))
     raise web.HTTPSeeOther("/desk/messages#holds")
 
 

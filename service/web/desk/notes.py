@@ -41,8 +41,8 @@ async def _add(request: web.Request) -> web.StreamResponse:
         if not text:
             raise Problem(422, "Not accepted", "text: some words are expected")
         if len(text) > MOST_LETTERS:
-            said = f"text: has {len(text)} characters; at most {MOST_LETTERS} are taken"
-            raise Problem(422, "Not accepted", said)
+            message = f"text: has {len(text)} characters; at most {MOST_LETTERS} are taken"
+            raise Problem(422, "Not accepted", message)
         files = await _files(request, ref)
         await act(request, ref, _asked(text, form.get("public", ""), files), DESK)
     except (Problem, Rejection) as problem:

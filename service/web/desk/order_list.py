@@ -129,10 +129,10 @@ async def call(request: web.Request) -> web.StreamResponse:
     """For telephone systems: open the caller's only open order, else their only order, else the list of all."""
     context = request.app[CONTEXT]
     asked = query_of(request, CallQuery)
-    said = caller_in(asked.number)
-    if not said:
+    address = caller_in(asked.number)
+    if not address:
         return await render(request, "problem.html.j2", _WITHHELD, here="/desk/orders")
-    caller = recipient_of(said)
+    caller = recipient_of(address)
     noted(request, people=address_in(caller, asked.country or None))
     wanted = Search(q=caller, countries=countries_of(request, asked.country), limit=CALLS_LISTED)
     async with context.orders.ledger.reading() as tx:
@@ -145,13 +145,13 @@ async def call(request: web.Request) -> web.StreamResponse:
     raise web.HTTPFound(f"/desk/orders?{urlencode({k: v for k, v in query.items() if v})}")
 
 
-def caller_in(said: str) -> str:
+def caller_in(caller_id: str) -> str:
     """The number or mail address in what a telephone system says of a caller; empty where it is withheld.
 
     Bare, as a `tel` URI (RFC 3966, §3), or as a `sip` one, a name beside it or not (RFC 3261, §19.1 and §20.10).
     """
-    uri = _BETWEEN.search(said)
-    text = (uri[1] if uri else said).strip()
+    uri = _BETWEEN.search(caller_id)
+    text = (uri[1] if uri else caller_id).strip()
     scheme, colon, rest = text.partition(":")
     if colon and scheme.lower() in _SCHEMES:
         text = unquote(re.split("[;?]", rest, maxsplit=1)[0])

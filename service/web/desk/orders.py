@@ -153,12 +153,12 @@ def _digest(view: OrderDocument) -> str:
     return blake2b(msgspec.json.encode(view), digest_size=8).hexdigest()
 
 
-def _facts(w: Workflow, said: JsonObject) -> list[tuple[str, Any]]:
+def _facts(w: Workflow, attributes: JsonObject) -> list[tuple[str, Any]]:
     """Titles and values of the attributes that the pack declares and the order has; of a list, how many."""
     return [
-        (a.titles.get(w.default_locale, name.replace("_", " ")), _shown(w, a, said[name]))
+        (a.titles.get(w.default_locale, name.replace("_", " ")), _shown(w, a, attributes[name]))
         for name, a in w.attributes.items()
-        if said.get(name) not in (None, "", [], {})
+        if attributes.get(name) not in (None, "", [], {})
     ]
 
 

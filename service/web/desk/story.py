@@ -143,8 +143,8 @@ def _line(titles: Titles, workflow: str, t: Mapping[str, Any]) -> StoryLine:
         return StoryLine(t["at"], "Promise broken", titles.clock(workflow, str(t.get("clock", ""))))
     if kind.startswith("escalation_"):
         return _of_escalation(titles, workflow, kind.removeprefix("escalation_"), t, by)
-    said = (str(v) for k, v in t.items() if k not in ("at", "kind", "event", "message", "pack") and isinstance(v, str))
-    return StoryLine(t["at"], plain(kind), ", ".join(v.replace("_", " ") for v in said if v))
+    texts = (str(v) for k, v in t.items() if k not in ("at", "kind", "event", "message", "pack") and isinstance(v, str))
+    return StoryLine(t["at"], plain(kind), ", ".join(v.replace("_", " ") for v in texts if v))
 
 
 def _of_escalation(titles: Titles, workflow: str, step: str, t: Mapping[str, Any], by: str) -> StoryLine:

@@ -51,11 +51,11 @@ class NoticeInput(Struct, frozen=True):
 
 async def form(request: web.Request) -> web.StreamResponse:
     """Show the form."""
-    said = {name: request.query.get(name, "") for name in _ORDERS}
-    said |= {f"{_TOLD_FIELD}{name}": request.query.get(name, "") for name in _TOLD}
-    said["zone"] = request.query.get("zone", "")
+    fields = {name: request.query.get(name, "") for name in _ORDERS}
+    fields |= {f"{_TOLD_FIELD}{name}": request.query.get(name, "") for name in _TOLD}
+    fields["zone"] = request.query.get("zone", "")
     workflow = await at_work(request, query_of(request, TellAllQuery).workflow)
-    return await _page(request, workflow.name, said)
+    return await _page(request, workflow.name, fields)
 
 
 async def tell_all(request: web.Request) -> web.StreamResponse:
@@ -100,11 +100,11 @@ def _asked(request: web.Request, form: Form, *, dry_run: bool) -> BroadcastOrder
     return BroadcastOrder(workflow.name, name, wanted, inputs=inputs, dry_run=dry_run, per_minute=per_minute)
 
 
-def _told(said: dict[str, str], zone: str) -> MessageFilter:
+def _told(fields: dict[str, str], zone: str) -> MessageFilter:
     """A range of days as moments: from the start of the first to the end of the last, in the browser's zone."""
-    days = {part: day_in(part, said[part], zone_of(zone).key, last=part == "to") for part in _DAYS if said[part]}
+    days = {part: day_in(part, fields[part], zone_of(zone).key, last=part == "to") for part in _DAYS if fields[part]}
     try:
-        found: MessageFilter = convert({k: v for k, v in {**said, **days}.items() if v}, MessageFilter)
+        found: MessageFilter = convert({k: v for k, v in {**fields, **days}.items() if v}, MessageFilter)
     except ValidationError as error:
         raise Rejection(f"messages: {error}") from None
     return found
@@ -127,7 +127,7 @@ async def _shown(request: web.Request, form: Form, asked: BroadcastOrder, done: 
 
 
 async def _page(
-    request: web.Request, workflow: str, said: dict[str, str], more: PageValues | None = None, status: int = 200
+    request: web.Request, workflow: str, fields: dict[str, str], more: PageValues | None = None, status: int = 200
 ) -> web.StreamResponse:
     orders = request.app[CONTEXT].orders
     seen_ones = [w for w in workflows_of(request) if _manual(w)]
@@ -137,7 +137,7 @@ async def _page(
     titles = Titles(orders.packs)
     values: PageValues = {
         "w": w,
-        "said": said,
+        "fields": fields,
         "workflows": [(each.name, each.title) for each in seen_ones],
         "states": get_args(State),
         "statuses": [(s, titles.status(w.name, s)) for s in w.statuses],
@@ -145,7 +145,7 @@ async def _page(
         "manual": [(n.name, titles.notice(w.name, n.name), _inputs(w, n)) for n in _manual(w)],
         "told_notices": [(n, titles.notice(w.name, n)) for n in w.notices],
         "channels": [(c.name, c.title) for c in registry.channels().values()],
-        "pace": said.get("per_minute", USUAL_PACE),
+        "pace": fields.get("per_minute", USUAL_PACE),
         "language": language,
         "told": _TOLD_FIELD,
         **(more or {}),
