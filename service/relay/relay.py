@@ -55,6 +55,8 @@ class Relay:
         self._transports = transports or {}
         self._wake = orders.wakeups.subscribe("relay")
         self._busy: dict[Destination, asyncio.Task[int]] = {}
+        # Destinations that were busy when the outbox was last looked at: more may wait for them.
+        self._passed_over: set[Destination] = set()
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`, then once more, so that as little as possible is left."""
@@ -65,27 +67,33 @@ class Relay:
 
     async def _turn(self) -> None:
         self._wake.clear()
-        if not await self._begin():
+        claimed = await self._claim()
+        self._begin(claimed)
+        if len(claimed) < BATCH:
             await self._orders.time.wait(self._wake, self._orders.time.now() + POLL)
             await asyncio.sleep(GATHER_S)
 
     async def publish_waiting(self) -> int:
         """Send what is not being sent yet, and wait for the results; returns how many were delivered."""
-        return sum(await asyncio.gather(*await self._begin()))
+        return sum(await asyncio.gather(*self._begin(await self._claim())))
 
-    async def _begin(self) -> list[asyncio.Task[int]]:
-        """Claim one batch and begin to send it."""
+    def _begin(self, claimed: Sequence[OutboxMessage]) -> list[asyncio.Task[int]]:
+        """Begin to send one batch."""
         by_destination: dict[Destination, list[OutboxMessage]] = defaultdict(list)
-        for m in await self._claim():
+        for m in claimed:
             by_destination[destination_of(m.exchange, m.routing_key)].append(m)
         for destination, messages in by_destination.items():
             self._busy[destination] = asyncio.create_task(self._send_surely(messages))
-            self._busy[destination].add_done_callback(partial(self._ended, destination))
+            self._busy[destination].add_done_callback(partial(self._ended, destination, messages))
         return [self._busy[destination] for destination in by_destination]
 
-    def _ended(self, destination: Destination, _task: asyncio.Task[int]) -> None:
+    def _ended(self, destination: Destination, messages: Sequence[OutboxMessage], task: asyncio.Task[int]) -> None:
+        """Look again where something may have waited for this, or has to be sent once more."""
         del self._busy[destination]
-        self._wake.set()
+        is_whole = not task.cancelled() and task.result() == len(messages)
+        if destination in self._passed_over or not is_whole or any(m.lane for m in messages):
+            self._wake.set()
+        self._passed_over.discard(destination)
 
     async def _send_surely(self, messages: Sequence[OutboxMessage]) -> int:
         """As `_send`; errors are logged, and the messages wait for their lease to end."""
@@ -117,6 +125,7 @@ class Relay:
     async def _claim(self) -> list[OutboxMessage]:
         """Waiting messages, leased; if the connection broke at the commit, those that it leased to us nevertheless."""
         now = self._orders.time.now()
+        self._passed_over |= self._busy.keys()
         claimed: list[OutboxMessage] = []
         try:
             async with self._orders.ledger.transaction() as tx:

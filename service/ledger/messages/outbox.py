@@ -228,6 +228,7 @@ def outbox_message_of(row: Any) -> OutboxMessage:
         content_type=row.content_type,
         headers=msgspec.json.decode(row.headers),
         id=row.id,
+        lane=row.lane,
         attempts=row.attempts,
         created=row.created_at,
     )
