@@ -10,6 +10,8 @@ from msgspec import Struct
 CLAIM_AT_ONCE: Final = 100
 # A process that dies leaves its sends unanswered: a new process begins with few, and adds one with each answer.
 FIRST_AT_ONCE: Final = 4
+# With fewer places than this a transaction for no more than they take costs more than the claims that it spares.
+WIDE: Final = 25
 # One in this many places is reserved for codes.
 CODES_SHARE: Final = 10
 
@@ -38,13 +40,13 @@ class SendQueue(Struct):
 class SendSlots:
     """Places taken by sends, by claims and by transactions; lines that found none are woken when some are free.
 
-    `sending`: how many sends are on their way.
+    `sending`: how many sends are on their way; `ended`: how many have ended.
     """
 
     def __init__(self, most: int, lines: Sequence[SendQueue]) -> None:
         """`most`: the final number of places."""
         self.lines = lines
-        self.sending = 0
+        self.sending = self.ended = 0
         self._most = most
         self._at_once = min(FIRST_AT_ONCE, most)
         self._freed: asyncio.Event | None = None
@@ -75,6 +77,11 @@ class SendSlots:
             return min(max(1, for_codes), min(self._at_once + for_codes, self._most) - taken)
         return min(CLAIM_AT_ONCE, min(self._at_once, self._most - for_codes) - taken)
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether so many may be on their way at once that intake had better take no more than that."""
+        return self._at_once >= WIDE
+
     def is_half(self, places: int) -> bool:
         """Whether these are half of what may be on its way by now."""
         return 2 * places >= self._at_once
@@ -86,6 +93,7 @@ class SendSlots:
     def came_free(self) -> None:
         """A send has ended: with each, one more may be on its way."""
         self.sending -= 1
+        self.ended += 1
         self._at_once = min(self._at_once + 1, self._most)
         self.wake_full()
 

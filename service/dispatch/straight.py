@@ -50,6 +50,7 @@ class Carried:
 
     async def begin(self, u: UnitOfWork) -> None:
         """Begin what may go of what this unit of work plans; before it is written."""
+        self._expect(u.changes.planned.all)
         chosen = [p for p in _first_in_lane(u.changes.planned.all) if self._hold(u, p)]
         by_worker: dict[Worker, list[ClaimedMessage]] = {}
         for p in await self._free(u, chosen):
@@ -66,6 +67,12 @@ class Carried:
                 u.changes.planned.begin(c, until, ready.shown, ready.parts)
                 self.sends.append(_Send(worker, c, ready, until))
         failpoint("straight.before_write")
+
+    def _expect(self, planned: Iterable[Planned]) -> None:
+        """The channels that these events concern are expected to be those of the next ones; codes say nothing of it."""
+        if concerned := {p.message.channel for p in planned if not p.message.secret}:
+            for channel, worker in self._workers.items():
+                worker.is_expecting = channel in concerned
 
     def _hold(self, u: UnitOfWork, p: Planned) -> bool:
         n = p.message
@@ -124,6 +131,11 @@ class StraightWay:
         """How many of so many messages every channel would begin now; None: no channel is worth waiting for."""
         rooms = (worker.room(wanted) for worker in self._workers.values())
         return min((room for room in rooms if room is not None), default=None)
+
+    @property
+    def ended(self) -> int:
+        """How many sends have ended so far, on all channels."""
+        return sum(worker.places.ended for worker in self._workers.values())
 
     @asynccontextmanager
     async def carrying(self) -> AsyncIterator[Carried]:

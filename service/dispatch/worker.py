@@ -71,6 +71,8 @@ class Worker:
         ]
         self.places = SendSlots(route.concurrent, lines)
         self._is_open = True
+        # Whether the last events planned messages here, so that those that wait probably do, too.
+        self.is_expecting = False
 
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`; then let what is on its way arrive, and write down what became of it.
@@ -171,12 +173,12 @@ class Worker:
     def room(self, wanted: int) -> int | None:
         """How many of so many messages, none of them codes, it would `hold`; None: none, and that is so for a while.
 
-        0 until half of its places are free: a transaction for a few costs as much as one for many. Of a channel on
-        which nothing is on its way nobody knows whether what comes concerns it at all.
+        0 until half of its places are free: a transaction for a few costs as much as one for many. A channel on which
+        nothing is on its way counts where the last events concerned it, and it has places enough.
         """
         if not self._is_open or self._has_to_claim:
             return None
-        if not self._sending:
+        if not self._sending and not (self.is_expecting and self.places.is_wide):
             return wanted
         line = self.places.line(codes=False)
         places = 0 if line.may_hide_some else min(wanted, self.places.left(line))

@@ -27,6 +27,11 @@ class Sooner(Protocol):
         """
         ...
 
+    @property
+    def ended(self) -> int:
+        """How many sends have ended so far."""
+        ...
+
     def carrying(self) -> AbstractAsyncContextManager[Begins]:
         """Around one transaction: what it begins goes out when this is left, and not at all when it fails."""
         ...
@@ -41,6 +46,10 @@ class Later:
     def room(self, wanted: int) -> int | None:
         """Nothing is sent here."""
         return None
+
+    @property
+    def ended(self) -> int:
+        return 0
 
     def carrying(self) -> AbstractAsyncContextManager[Begins]:
         return nullcontext(self)

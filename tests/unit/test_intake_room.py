@@ -3,8 +3,11 @@
 import asyncio
 from contextlib import AbstractAsyncContextManager, nullcontext
 
+import pytest
+
+from service.intake import room as rooms
 from service.intake.line import MOST_EVENTS
-from service.intake.room import FEWEST, Room
+from service.intake.room import FEWEST, FLOWING, Room
 from service.intake.sooner import Begins, Later
 
 
@@ -52,3 +55,27 @@ async def test_it_waits_in_vain_for_a_moment_and_takes_more_each_time() -> None:
     assert await room.wait(80) == 40
     channels.free = 0
     assert await room.wait(80) == FEWEST, "there was room in between"
+
+
+class Busy(Channels):
+    """So many sends end between two looks, and others take their places; after the given number there is room."""
+
+    def __init__(self, looks: int, each: int = FLOWING) -> None:
+        super().__init__(0)
+        self.looks, self.each, self.count = looks, each, 0
+
+    @property
+    def ended(self) -> int:
+        self.count += self.each
+        self.looks -= 1
+        if self.looks == 0:
+            self.free = 30
+        return self.count
+
+
+async def test_while_sends_end_it_waits_on(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rooms, "WAIT_S", 0.001)
+    assert await Room(Busy(5)).wait(80) == 30
+    assert await Room(Busy(5, FLOWING - 1)).wait(80) == FEWEST, "a channel is slow"
+    monkeypatch.setattr(rooms, "LONGEST_S", 0.0)
+    assert await Room(Busy(5)).wait(80) == FEWEST, "not for ever"
