@@ -80,7 +80,7 @@ def test_one_place_makes_connections() -> None:
         return {name for name in found if not name.startswith("bench/peers/")}
 
     databases = r"asyncpg\.(connect|create_pool)\(|\bcreate_(async_)?engine\(|aiosqlite\.connect"
-    in_ledger = {"service/ledger/database/connecting.py", "service/ledger/database/engine.py"}
+    in_ledger = {"service/ledger/database/connecting.py", "service/ledger/database/sqlite.py"}
     assert makers(databases, "service", "bench") == in_ledger
     assert makers(r"aio_pika\.connect|connect_robust", "service") == {"service/broker/rabbitmq_topology.py"}
 

@@ -5,23 +5,20 @@ from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final, TypeVar
-from urllib.parse import quote
+from typing import Any, TypeVar
 from uuid import UUID
 
 import uuid_utils.compat
-from sqlalchemy import event, text
+from sqlalchemy import text
 from sqlalchemy.engine import make_url
-from sqlalchemy.ext.asyncio.engine import AsyncEngine, create_async_engine
-from sqlalchemy.pool import StaticPool
 
 from service.keyring import Keyring
-from service.ledger.database.connecting import POOL_SIZE, PostgresConnector
+from service.ledger.database import sqlite
+from service.ledger.database.connecting import PostgresConnector
 from service.ledger.database.liveness import FileLiveness, Liveness, SessionLiveness
 from service.ledger.database.transaction import Transaction
 
 T = TypeVar("T")
-SQLITE_BUSY_MS: Final = 30_000
 
 
 class Ledger:
@@ -49,12 +46,17 @@ class Ledger:
         if self.connector:
             self.engine = self.connector.engine()
         else:
-            self.engine = _sqlite_reader(url) if read_only else _sqlite_engine(url, sqlite_synchronous)
-        # Queries outside of a transaction need one round trip instead of three. SQLite's must not take the write lock.
-        options: dict[str, Any] = {"reading": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
-        if read_only and self.connector:
+            in_memory = _file_of(url) is None
+            self.engine = (
+                sqlite.reader_of(url)
+                if read_only
+                else sqlite.engine_of(url, in_memory=in_memory, synchronous=sqlite_synchronous)
+            )
+        # Queries outside of a transaction need one round trip instead of three.
+        options: dict[str, Any] = {"without_begin": True} if self.is_sqlite else {"isolation_level": "AUTOCOMMIT"}
+        if read_only:
             # All queries see one snapshot; behind a pooler the transaction has to be declared read-only.
-            options = {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
+            options = {} if self.is_sqlite else {"isolation_level": "REPEATABLE READ", "postgresql_readonly": True}
         self._readers = self.engine.execution_options(**options)
 
     async def detect_pooler(self) -> None:
@@ -100,53 +102,6 @@ def _file_of(url: str) -> Path | None:
     """The path of a SQLite database; None for one in memory."""
     name = make_url(url).database
     return Path(name).absolute() if name and ":memory:" not in name else None
-
-
-def _sqlite_engine(url: str, synchronous: str) -> AsyncEngine:
-    """`synchronous`: FULL survives a power cut without loss, NORMAL may lose the last commits (SQLite, Pragmas)."""
-    in_memory = _file_of(url) is None
-    options: dict[str, Any] = {"poolclass": StaticPool} if in_memory else {"pool_size": POOL_SIZE}
-    engine = create_async_engine(url, hide_parameters=True, connect_args={"timeout": SQLITE_BUSY_MS / 1000}, **options)
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute(f"PRAGMA synchronous={synchronous}")
-        cursor.execute(f"PRAGMA busy_timeout={SQLITE_BUSY_MS}")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        # IMMEDIATE takes the write lock first, as a read transaction that turns into a write may fail without retry.
-        reading = connection.get_execution_options().get("reading")
-        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
-
-    return engine
-
-
-def _sqlite_reader(url: str) -> AsyncEngine:
-    """A SQLite engine that refuses writes (SQLite, "URI filenames", mode=ro; Pragmas, query_only)."""
-    path = make_url(url).database or ""
-    engine = create_async_engine(
-        f"sqlite+aiosqlite:///file:{quote(path)}?mode=ro&uri=true",
-        hide_parameters=True,
-        connect_args={"timeout": SQLITE_BUSY_MS / 1000},
-    )
-
-    @event.listens_for(engine.sync_engine, "connect")
-    def _on_connect(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None
-        cursor = connection.cursor()
-        cursor.execute("PRAGMA query_only=ON")
-        cursor.close()
-
-    @event.listens_for(engine.sync_engine, "begin")
-    def _on_begin(connection: Any) -> None:
-        connection.exec_driver_sql("BEGIN")
-
-    return engine
 
 
 def new_uuid() -> UUID:
