@@ -154,7 +154,7 @@ class App(Parts):
     async def _warm(self) -> None:
         """Compile templates that no check has compiled, so that the first message is not slow."""
         for templates in [pack.templates for pack in self.packs]:
-            for name in templates.names():
+            for name in templates.unprepared():
                 began = wall.monotonic()
                 templates.prepare(name)
                 await asyncio.sleep(WARM_PAUSES * (wall.monotonic() - began))

@@ -36,7 +36,7 @@ from service.starting import (
 from service.timekeeping import SteadyTime, TimeSource
 from service.web.counted import Counted
 from service.web.server import Runner
-from service.workflows.packs import Packs
+from service.workflows.packs import Pack, Packs
 
 ROLES: Final = ("intake", "dispatch", "clock", "relay", "web")
 
@@ -51,14 +51,15 @@ class Parts:
         *,
         time: TimeSource | None = None,
         broker: Broker | None = None,
+        packs: Iterable[Pack] | None = None,
         open_to: Role | None = None,
         captured: bool = False,
     ) -> None:
-        """`captured`: all channels are captured, whatever the settings."""
+        """`packs`: those of the folder, if it was read before; `captured`: all channels are, whatever is set."""
         self.settings = settings
         self.roles = tuple(roles)
         check_roles(self.roles, ROLES, settings.broker_url if broker is None else "")
-        self.packs = Packs(packs_in(settings.workflows))
+        self.packs = Packs(packs_in(settings.workflows) if packs is None else packs)
         if "web" in self.roles:
             check_words(settings)
         self.ledger = ledger_of(settings)

@@ -72,6 +72,7 @@ class PackTemplates:
         loader = FunctionLoader(self._load)
         self._plain = _environment(loader, escape_html=False)
         self._html = _environment(loader, escape_html=True)
+        self._prepared: set[str] = set()
 
     def with_texts(self, texts: Mapping[str, str | None]) -> "PackTemplates":
         """A copy with these texts in place of its own, by name below the folder; None removes one."""
@@ -156,12 +157,17 @@ class PackTemplates:
             self._html.get_template(name)
         return self._plain.get_template(name)
 
+    def unprepared(self) -> list[str]:
+        """The names of this folder's templates that were not prepared yet."""
+        return [name for name in self.names() if name not in self._prepared]
+
     def prepare(self, name: str) -> None:
         """Compile this template unless its bytecode is cached; loading that on first use takes 0.2 ms."""
-        text, _ = self._texts[name]
+        text = keep_line_ends(self._texts[name][0])
         kinds = (True, False) if name.endswith(".email.j2") else (False,)
-        if not all(_COMPILED[html].is_at_hand(name, keep_line_ends(text)) for html in kinds):
+        if not all(_COMPILED[html].is_at_hand(name, text) for html in kinds):
             self.compiled(name)
+        self._prepared.add(name)
 
 
 def _free(channel: str) -> str:

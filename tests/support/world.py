@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import datetime, timedelta
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -30,11 +31,13 @@ from service.ledger.orders.views import order_view
 from service.orders import Orders
 from service.settings import Settings
 from service.timekeeping import ManualTime
+from service.workflows.packs import Pack, build_all
 from tests.support.events import NOON, encoded
 from tests.support.lost_answers import SHARE
 from tests.support.providers import ACCOUNT, TOKEN, Mailbox, Providers
 
 ROOT = Path(__file__).parents[2]
+PACKS = ROOT / "templates"
 PATIENCE_S = 60.0
 POLL_S = 1.0
 SHORTEST_PAUSE_S = 0.005
@@ -45,7 +48,7 @@ TRIES = 5
 def settings_for(providers: Providers, mailbox: Mailbox, **more: Any) -> Settings:
     """Settings with all four channels, pointed at the stand-ins."""
     values: dict[str, Any] = {
-        "workflows": ROOT / "templates",
+        "workflows": PACKS,
         "http_port": 0,
         "public_url": "https://track.example",
         "secret_key": "a secret key for tests, as long as they are",
@@ -62,6 +65,11 @@ def settings_for(providers: Providers, mailbox: Mailbox, **more: Any) -> Setting
         "webhook_allow": "127.0.0.0/8",
     }
     return Settings(_env_file=None, **(values | more))  # type: ignore[call-arg]
+
+
+@cache
+def _packs() -> list[Pack]:
+    return build_all(PACKS)
 
 
 def _standing(*sending: str) -> Select[Any]:
@@ -114,7 +122,8 @@ class World:
         self.providers = providers
         self.mailbox = mailbox
         self.clock = ManualTime(start)
-        self.app = App(settings, time=self.clock)
+        # Hundreds of worlds have these packs, which no test edits; to read their files again is a tenth of a start.
+        self.app = App(settings, time=self.clock, packs=_packs() if settings.workflows == PACKS else None)
         # What a small service counts is counted at once, however slow the machine is.
         self.app.counted.quick_s = PATIENCE_S
         # And only for who asks.
