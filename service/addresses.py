@@ -100,8 +100,8 @@ def postgres_address(url: str) -> PostgresAddress:
     login, _, where = parts.netloc.rpartition("@")
     user, _, password = login.partition(":")
     database = parts.path.lstrip("/")
-    for name, said in (("host", where), ("user", user), ("password", password), ("dbname", database)):
-        if said and unquote(said) != query.get(name, unquote(said)):
+    for name, value in (("host", where), ("user", user), ("password", password), ("dbname", database)):
+        if value and unquote(value) != query.get(name, unquote(value)):
             raise ValueError(f"{name} is given twice: before the ? and after it; leave one of them out")
     hosts = _hosts(where or query.get("host", ""), query.get("port", ""))
     role = query.get("target_session_attrs", "primary" if len(hosts) > 1 else "any")
@@ -128,8 +128,8 @@ def _parts(url: str) -> SplitResult:
     return parts
 
 
-def _timeout(said: str | None) -> float:
-    seconds = CONNECT_WITHIN_S if said is None else _number("connect_timeout", said)
+def _timeout(value: str | None) -> float:
+    seconds = CONNECT_WITHIN_S if value is None else _number("connect_timeout", value)
     if seconds == 0:
         # libpq reads it as "no limit": a silent host would keep the others from being tried.
         raise ValueError("connect_timeout=0: write seconds, 1 or more")
@@ -187,10 +187,10 @@ def _hosts(where: str, ports: str) -> tuple[tuple[str, int], ...]:
     return tuple(found)
 
 
-def _port(host: str, said: str) -> int:
-    if not (said.isascii() and said.isdigit() and 0 < int(said) <= BIGGEST_PORT):
-        raise ValueError(f"the port of {host}={said}: write a number from 1 to {BIGGEST_PORT}")
-    return int(said)
+def _port(host: str, port: str) -> int:
+    if not (port.isascii() and port.isdigit() and 0 < int(port) <= BIGGEST_PORT):
+        raise ValueError(f"the port of {host}={port}: write a number from 1 to {BIGGEST_PORT}")
+    return int(port)
 
 
 def _tls(query: Mapping[str, str]) -> dict[str, str]:
@@ -200,25 +200,25 @@ def _tls(query: Mapping[str, str]) -> dict[str, str]:
         raise ValueError(
             f"sslmode={query['sslmode']} and ssl={query['ssl']} say different things; leave one of them out"
         )
-    said = {name: query[name] for name in _TLS if name in query}
+    options = {name: query[name] for name in _TLS if name in query}
     for name in _TLS_FILES:
-        path = said.get(name, "")
+        path = options.get(name, "")
         if path and not (name == "sslrootcert" and path == "system") and not os.access(path, os.R_OK):
             raise ValueError(f"{name}={path}: there is no such file that can be read")
-    if said.get("sslrootcert") == "system":
+    if options.get("sslrootcert") == "system":
         # libpq 16: the system's roots know everybody, so that only the name tells who it is.
         if (mode or other) not in ("", "verify-full"):
             raise ValueError("sslrootcert=system: write sslmode=verify-full with it, anything less would trust anybody")
         mode = "verify-full"
     mode = mode or other
-    if mode.startswith("verify") and not _roots(said):
+    if mode.startswith("verify") and not _roots(options):
         raise ValueError(f"sslmode={mode} needs sslrootcert=FILE, the certificate authority's, or sslrootcert=system")
-    return {"sslmode": mode, **said} if mode else said
+    return {"sslmode": mode, **options} if mode else options
 
 
-def _roots(said: Mapping[str, str]) -> bool:
+def _roots(options: Mapping[str, str]) -> bool:
     usual = Path.home() / ".postgresql" / "root.crt"
-    return bool(said.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")) or usual.exists()
+    return bool(options.get("sslrootcert") or os.environ.get("PGSSLROOTCERT")) or usual.exists()
 
 
 def _tls_mode(name: str, value: str) -> str:
@@ -231,10 +231,10 @@ def _tls_mode(name: str, value: str) -> str:
 
 
 def _cache(query: Mapping[str, str]) -> int | None:
-    said = {_number(name, query[name]) for name in _CACHES if name in query}
-    if len(said) > 1:
+    sizes = {_number(name, query[name]) for name in _CACHES if name in query}
+    if len(sizes) > 1:
         raise ValueError(f"{' and '.join(_CACHES)} differ; leave one of them out")
-    return said.pop() if said else None
+    return sizes.pop() if sizes else None
 
 
 def broker_urls(value: str) -> tuple[str, ...]:

@@ -62,8 +62,8 @@ def canonical_event(event: Event, region: str, known: Order | None) -> Event:
     changes: dict[str, object] = {}
     if data.recipients is not UNSET and data.recipients:
         changes["recipients"] = {
-            audience: _audience(step("data.recipients", audience), audience, said, region, known, warnings)
-            for audience, said in data.recipients.items()
+            audience: _audience(step("data.recipients", audience), audience, people, region, known, warnings)
+            for audience, people in data.recipients.items()
         }
     if data.assignee is not UNSET and data.assignee is not None:
         same = known.assignee if known else None
@@ -78,19 +78,19 @@ def canonical_event(event: Event, region: str, known: Order | None) -> Event:
 def _audience(
     where: str,
     audience: str,
-    said: PersonGiven | tuple[PersonGiven, ...] | None,
+    people: PersonGiven | tuple[PersonGiven, ...] | None,
     region: str,
     known: Order | None,
     warnings: list[EventWarning],
 ) -> PersonGiven | tuple[PersonGiven, ...] | None:
-    if said is None:
+    if people is None:
         return None
-    named = as_list(said)
+    named = as_list(people)
     there = known.recipients.get(audience, ()) if known else ()
     before = matched(there, [_as_known(p, there) for p in named])
     countries = [was.country if was else None for was in before]
-    if isinstance(said, PersonGiven):
-        return _person(where, said, countries[0], region, warnings)
+    if isinstance(people, PersonGiven):
+        return _person(where, people, countries[0], region, warnings)
     return tuple(_person(f"{where}[{n}]", p, countries[n], region, warnings) for n, p in enumerate(named))
 
 
@@ -134,21 +134,21 @@ def _person(where: str, p: E, known_country: str | None, region: str, warnings: 
     if p.push_tokens:
         changes["push_tokens"] = tuple(dict.fromkeys(token for t in p.push_tokens if (token := t.strip())))
     if p.addresses:
-        said = {c: a for c, a in p.addresses.items() if a is None}
+        cleared = {c: a for c, a in p.addresses.items() if a is None}
         own = _own_addresses(f"{where}.addresses", p.addresses, country or region or None, warnings)
-        changes["addresses"] = {**said, **own}
+        changes["addresses"] = {**cleared, **own}
     return structs.replace(p, **changes) if changes else p
 
 
 def _own_addresses(
     where: str,
-    said: Mapping[str, str | tuple[str, ...] | None],
+    addresses: Mapping[str, str | tuple[str, ...] | None],
     country: str | None,
     warnings: list[EventWarning],
 ) -> dict[str, tuple[str, ...]]:
     """Addresses on channels that have no field of a person, as each channel writes them."""
     found: dict[str, tuple[str, ...]] = {}
-    for name, given in said.items():
+    for name, given in addresses.items():
         if given is None:
             continue
         channel = registry.channels().get(name)

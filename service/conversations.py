@@ -69,55 +69,57 @@ class IncomingReply(Struct, frozen=True):
     is_sure: bool = True
 
 
-async def take(orders: Orders, said: IncomingReply) -> ReceivedReply | None:
+async def take(orders: Orders, incoming: IncomingReply) -> ReceivedReply | None:
     """Store the message and decide what it means, in one commit; None if it is a duplicate or not to be stored."""
-    key = inbox.key_of(orders.keyring, "reply", said.key)
+    key = inbox.key_of(orders.keyring, "reply", incoming.key)
     async with orders.unit_of_work() as u:
-        found = OrderMatch(said.order_id) if said.order_id else None
-        if found is None and said.address:
-            found = await find_order(u.tx, said.channel, said.address, said.thread)
+        found = OrderMatch(incoming.order_id) if incoming.order_id else None
+        if found is None and incoming.address:
+            found = await find_order(u.tx, incoming.channel, incoming.address, incoming.thread)
         refs = await u.lock_ids([found.order_id]) if found else {}
         # After locking the order, so that the second delivery of one reply sees the first.
         if not await inbox.record_first(u.tx, key, u.now):
             return None
-        await writing.note_heard(u.tx, said.channel, said.address, said.senders, u.now)
+        await writing.note_heard(u.tx, incoming.channel, incoming.address, incoming.senders, u.now)
         if found is None or found.order_id not in refs:
-            return None if said.only_known else await _unmatched(u, said)
-        result = u.decide(refs[found.order_id], _cause(said, u.now, found))
+            return None if incoming.only_known else await _unmatched(u, incoming)
+        result = u.decide(refs[found.order_id], _cause(incoming, u.now, found))
         if result.decision is None:
-            return await _unmatched(u, said)
+            return await _unmatched(u, incoming)
         if not result.decision.replies:
             return None
         kept = result.decision.replies[-1]
         failpoint("replies.before_commit")
     failpoint("replies.after_commit")
-    metrics.replies.labels(said.channel, kept.outcome).inc()
+    metrics.replies.labels(incoming.channel, kept.outcome).inc()
     order_id = refs[found.order_id].reference
-    log.info("reply.received", channel=said.channel, reply=kept.reply, outcome=kept.outcome, order_id=order_id)
+    log.info("reply.received", channel=incoming.channel, reply=kept.reply, outcome=kept.outcome, order_id=order_id)
     return kept
 
 
-def _cause(said: IncomingReply, now: datetime, found: OrderMatch) -> ReplyReceived:
+def _cause(incoming: IncomingReply, now: datetime, found: OrderMatch) -> ReplyReceived:
     return ReplyReceived(
         at=now,
-        channel=said.channel,
-        address=said.address,
-        text=said.text,
-        payload=said.payload if found.taps else "",
-        audience=said.audience,
-        is_sure=found.is_sure and said.is_sure,
-        opted_out=said.opted_out,
-        only_known=said.only_known,
+        channel=incoming.channel,
+        address=incoming.address,
+        text=incoming.text,
+        payload=incoming.payload if found.taps else "",
+        audience=incoming.audience,
+        is_sure=found.is_sure and incoming.is_sure,
+        opted_out=incoming.opted_out,
+        only_known=incoming.only_known,
     )
 
 
-async def _unmatched(u: UnitOfWork, said: IncomingReply) -> ReceivedReply:
+async def _unmatched(u: UnitOfWork, incoming: IncomingReply) -> ReceivedReply:
     """Store a message without a known order: it waits in the tray."""
-    kept = ReceivedReply(new_uuid(), u.now, said.channel, said.address, "", "", said.text or said.payload, "", "text")
+    kept = ReceivedReply(
+        new_uuid(), u.now, incoming.channel, incoming.address, "", "", incoming.text or incoming.payload, "", "text"
+    )
     await writing.store_unmatched(u.tx, kept)
     u.changes.woken.add(TALK_TOPIC)
-    metrics.replies.labels(said.channel, "unmatched").inc()
-    log.info("reply.unmatched", channel=said.channel)
+    metrics.replies.labels(incoming.channel, "unmatched").inc()
+    log.info("reply.unmatched", channel=incoming.channel)
     return kept
 
 
@@ -137,8 +139,8 @@ async def move(
         if was == to:
             raise Rejection("it stands in this order already")
         await writing.delete_replies(u.tx, [reply_id])
-        said = ReplyReceived(row.at, row.channel, row.address, row.text, moved_by=by)
-        result = u.decide(to, said)
+        cause = ReplyReceived(row.at, row.channel, row.address, row.text, moved_by=by)
+        result = u.decide(to, cause)
         if result.decision is None:
             raise result.rejection or Rejection(result.reason)
         if was is not None and (order := u.order(was)):

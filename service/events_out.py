@@ -205,20 +205,20 @@ def of_message(n: Message, workflow: str, order_id: str, at: datetime) -> CloudE
     )
 
 
-def of_reply(said: ReceivedReply, order: Order) -> CloudEvent[ReplyData]:
+def of_reply(reply: ReceivedReply, order: Order) -> CloudEvent[ReplyData]:
     """The event for a reply from somebody of the order."""
     return CloudEvent(
-        id=str(said.id),
+        id=str(reply.id),
         type="customer.replied",
         subject=order.reference,
-        time=said.at,
+        time=reply.at,
         data=ReplyData(
             workflow=order.workflow,
             order_id=order.reference,
-            reply=said.reply or None,
-            channel=said.channel,
-            message_id=str(said.id),
-            at=said.at,
+            reply=reply.reply or None,
+            channel=reply.channel,
+            message_id=str(reply.id),
+            at=reply.at,
         ),
     )
 

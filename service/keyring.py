@@ -49,11 +49,11 @@ class Label(Struct, frozen=True):
     def of(self, *key: UUID | bytes | int | str) -> Place:
         """The place in the row (or message) with this key."""
         # With lengths, so that different lists of parts have different encodings.
-        said = f"{len(self.name)}:{self.name}"
+        text = f"{len(self.name)}:{self.name}"
         for k in key:
             plain = k.hex if isinstance(k, UUID) else _plain(k)
-            said += f"{len(plain)}:{plain}"
-        return Place(said.encode("utf-8", "surrogatepass"))
+            text += f"{len(plain)}:{plain}"
+        return Place(text.encode("utf-8", "surrogatepass"))
 
 
 def _plain(key: bytes | int | str) -> str:

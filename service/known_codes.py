@@ -45,8 +45,8 @@ def unknown_codes(data: Data) -> Iterator[EventWarning]:
     for name, value in (data.attributes or {}).items():
         if isinstance(value, Mapping) and _is_money(value) and value["currency"] not in _currencies():
             yield EventWarning(step("data.attributes", name) + ".currency", _NO_CURRENCY)
-    for audience, said in ({} if data.recipients is UNSET else data.recipients).items():
-        for person in as_list(said):
+    for audience, people in ({} if data.recipients is UNSET else data.recipients).items():
+        for person in as_list(people):
             yield from _language(person.locale, step("data.recipients", audience))
     if data.assignee:
         yield from _language(data.assignee.locale, "data.assignee")

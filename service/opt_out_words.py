@@ -25,35 +25,35 @@ def wish_of(text: str, channel: str, more: Iterable[str] = ()) -> Wish | None:
     """
     if len(text) > _LONGEST:
         return None
-    said = _impolite(plain(text))
-    if not said:
+    phrase = _impolite(plain(text))
+    if not phrase:
         return None
     stop, sms, start = _words("stop"), _words("stop_sms"), _words("start") | _words("start_as_answer")
     stops = stop | sms if channel == "sms" else stop
-    if _is_one_of(said, stops | _joined(more)):
+    if _is_one_of(phrase, stops | _joined(more)):
         return "stop"
-    return "start" if _is_one_of(said, start) else None
+    return "start" if _is_one_of(phrase, start) else None
 
 
 def is_answer(text: str) -> bool:
     """Whether a word that brings messages back may as well answer a question."""
-    said = _impolite(plain(text))
-    return bool(said) and _is_one_of(said, _words("start_as_answer"))
+    phrase = _impolite(plain(text))
+    return bool(phrase) and _is_one_of(phrase, _words("start_as_answer"))
 
 
-def _is_one_of(said: str, words: frozenset[str]) -> bool:
+def _is_one_of(phrase: str, words: frozenset[str]) -> bool:
     """The word, with or without spaces inside, or repeated."""
-    return said.replace(" ", "") in words or all(part in words for part in said.split())
+    return phrase.replace(" ", "") in words or all(part in words for part in phrase.split())
 
 
-def _impolite(said: str) -> str:
+def _impolite(phrase: str) -> str:
     """Without polite words before and after; empty if nothing else is left."""
     before = ""
-    while said != before:
-        before = said
+    while phrase != before:
+        before = phrase
         for word in _polite():
-            said = said.removeprefix(f"{word} ").removesuffix(f" {word}")
-    return "" if said in _polite() else said
+            phrase = phrase.removeprefix(f"{word} ").removesuffix(f" {word}")
+    return "" if phrase in _polite() else phrase
 
 
 @lru_cache(maxsize=1)

@@ -129,19 +129,19 @@ def current(path: Path | None, channels: Mapping[str, object]) -> Prices:
 def read(text: str, channels: Mapping[str, object], name: str) -> Prices:
     """The prices that this text says; `name`: of its file, for what is wrong with it. Raises PricesError."""
     try:
-        said = yaml.safe_load(text)
-        twice = [*_said_twice(yaml.compose(text, yaml.SafeLoader))]
+        entries = yaml.safe_load(text)
+        twice = [*_repeated_keys(yaml.compose(text, yaml.SafeLoader))]
     except yaml.YAMLError as error:
         raise PricesError(f"{name}: cannot be read: {error}") from None
-    if not isinstance(said, dict):
+    if not isinstance(entries, dict):
         raise PricesError(f"{name}: must be a mapping of channels to prices")
     problems = [f"{key}: appears twice" for key in twice]
-    currency = said.pop("currency", "")
+    currency = entries.pop("currency", "")
     if not is_currency(currency):
         problems.append(f"currency: {currency!r} is no ISO 4217 code, such as USD")
-    budgets = _budgets(said.pop("budgets", {}), problems)
+    budgets = _budgets(entries.pop("budgets", {}), problems)
     by_channel = {}
-    for channel, prices in said.items():
+    for channel, prices in entries.items():
         if channel not in channels:
             problems.append(f"{channel}: no channel has this name; known: {', '.join(channels)}")
             continue
@@ -156,22 +156,24 @@ def read(text: str, channels: Mapping[str, object], name: str) -> Prices:
     return Prices(currency, by_channel, budgets)
 
 
-def _said_twice(node: yaml.Node | None) -> Iterator[str]:
+def _repeated_keys(node: yaml.Node | None) -> Iterator[str]:
     """Keys that stand twice in one mapping, of which YAML's reader takes the last."""
     if not isinstance(node, yaml.MappingNode):
         return
     keys = [str(key.value) for key, _ in node.value]
     yield from sorted({key for key in keys if keys.count(key) > 1})
     for _, value in node.value:
-        yield from _said_twice(value)
+        yield from _repeated_keys(value)
 
 
-def _budgets(said: Any, problems: list[str]) -> dict[str, Decimal]:
-    if not isinstance(said, dict) or not {*said} <= {*PERIODS}:
-        problems.append(f"budgets: {said!r} is none; write {{day: 50, month: 1000}}, or one of them")
+def _budgets(given: Any, problems: list[str]) -> dict[str, Decimal]:
+    if not isinstance(given, dict) or not {*given} <= {*PERIODS}:
+        problems.append(f"budgets: {given!r} is none; write {{day: 50, month: 1000}}, or one of them")
         return {}
     return {
-        str(p): found for p, amount in said.items() if (found := _price("budgets", OTHER, amount, problems)) is not None
+        str(p): found
+        for p, amount in given.items()
+        if (found := _price("budgets", OTHER, amount, problems)) is not None
     }
 
 

@@ -138,12 +138,12 @@ def report_mail_sender(route: ChannelRoute) -> Callable[[ReportMail, str], Await
         if isinstance(answer, Accepted):
             return True
         is_over = isinstance(answer, Permanent) and answer.kind != "unable"
-        said = {"message_id": message_id, "provider": answer.provider, "why": answer.error}
+        details = {"message_id": message_id, "provider": answer.provider, "why": answer.error}
         if is_over:
-            log.error("report.refused", **said)
+            log.error("report.refused", **details)
             metrics.relay_given_up.labels(MAIL).inc()
         else:
-            log.warning("report.send_failed", **said)
+            log.warning("report.send_failed", **details)
         return is_over
 
     return post

@@ -36,7 +36,7 @@ def given(environment: Mapping[str, str], env_file: Path) -> dict[str, str]:
     return {k: v for k, v in kept.items() if k.startswith(PREFIX) or _is_slip(k)}
 
 
-def said_twice(environment: Mapping[str, str], env_file: Path) -> Iterator[str]:
+def given_twice(environment: Mapping[str, str], env_file: Path) -> Iterator[str]:
     """A line for each setting that two lines of the `.env` file, or two spellings of one name in the environment, give
     differently, or whose JSON has a key twice."""
     bindings = parse_stream(io.StringIO(env_file.read_text(encoding="utf-8"))) if env_file.is_file() else ()
@@ -52,9 +52,9 @@ def said_twice(environment: Mapping[str, str], env_file: Path) -> Iterator[str]:
                 pass  # that it is no JSON is told with its form
 
 
-def _differing(said: Iterable[tuple[str, str | None]], where: str) -> Iterator[str]:
+def _differing(pairs: Iterable[tuple[str, str | None]], where: str) -> Iterator[str]:
     found: dict[str, str | None] = {}
-    for key, value in said:
+    for key, value in pairs:
         name = key.upper()
         if name.startswith(PREFIX) and found.setdefault(name, value) != value:
             yield f"{name}: stands twice in {where}, and differs; leave one of them out"

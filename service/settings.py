@@ -260,10 +260,10 @@ def load(**overrides: object) -> Settings:
         raise SettingsError(str(error)) from None
     own = {f"{name}_{field}": name for name, c in foreign.items() for field in c.settings.model_fields}
     fields = tuple(Settings.model_fields)
-    said = setting_names.given(os.environ, ENV_FILE)
-    values, lines = setting_names.from_files(said, (*fields, *own))
-    lines += [*setting_names.unknown(said, (*fields, *own)), *setting_names.said_twice(os.environ, ENV_FILE)]
-    theirs = {f: v for f in own if (v := values.pop(f, "") or said.get(PREFIX + f.upper(), ""))}
+    texts = setting_names.given(os.environ, ENV_FILE)
+    values, lines = setting_names.from_files(texts, (*fields, *own))
+    lines += [*setting_names.unknown(texts, (*fields, *own)), *setting_names.given_twice(os.environ, ENV_FILE)]
+    theirs = {f: v for f in own if (v := values.pop(f, "") or texts.get(PREFIX + f.upper(), ""))}
     try:
         settings = Settings(**(values | overrides))  # type: ignore[arg-type]
     except UnreadableValue as error:
@@ -287,8 +287,8 @@ def load(**overrides: object) -> Settings:
 
 def _mistakes(error: ValidationError, prefix: str = "") -> list[str]:
     """A line for each setting that is wrong; `prefix`: of the channel whose settings these are."""
-    said = ((_place(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors())
-    return [f"{PREFIX}{prefix.upper()}{place}: {words}" if place else f"{PREFIX}{words}" for place, words in said]
+    mistakes = ((_place(e["loc"]), e["msg"].removeprefix("Value error, ")) for e in error.errors())
+    return [f"{PREFIX}{prefix.upper()}{place}: {words}" if place else f"{PREFIX}{words}" for place, words in mistakes]
 
 
 def _missing(settings: Settings) -> list[str]:

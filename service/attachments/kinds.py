@@ -36,7 +36,7 @@ _ALIASES: Final[Mapping[str, str]] = {
     "image/jpg": "image/jpeg", "image/heif": "image/heic", "text/csv": _TEXT, "text/markdown": _TEXT,
     "text/tab-separated-values": _TEXT,
 }  # fmt: skip
-_UNSAID: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
+_UNDECLARED: Final = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 # ISO 23008-12, §10: the brands of still images.
 _HEIC_BRANDS: Final = (b"heic", b"heix", b"mif1", b"heif", b"msf1")
 
@@ -70,14 +70,14 @@ _ACTIVE: Final = ("<", "#!", "mz", "%!ps", "{\\rtf", "@echo", "rem ", "ms-", "[i
 _EICAR: Final = b"EICAR-STANDARD-" + b"ANTIVIRUS-TEST-FILE"
 MOST_PARTS: Final = 2000
 # The longest description of a part, in bytes; relations by which opening a document loads something, but for links.
-_MOST_SAID: Final = 1024 * 1024
+_LONGEST_DESCRIPTION: Final = 1024 * 1024
 _FETCHED: Final = (b"/attachedtemplate", b"/oleobject", b"/frame", b"/subdocument", b"/externallink")
 
 
-def kind_of(content: bytes, name: str = "", said: str = "") -> str:
+def kind_of(content: bytes, name: str = "", declared: str = "") -> str:
     """The media type of an accepted file; raises Rejection for other types, and if name or declared type differ.
 
-    `name`: the file's name; `said`: the declared media type.
+    `name`: the file's name; `declared`: the declared media type.
     """
     if not content:
         raise Rejection("the file is empty")
@@ -89,8 +89,8 @@ def kind_of(content: bytes, name: str = "", said: str = "") -> str:
     ending = name.rpartition(".")[2].lower() if "." in name else ""
     if ending and ending not in ENDINGS[found]:
         raise Rejection(f"the file is called .{ending[:10]}, but its content is {found}: call it .{ENDINGS[found][0]}")
-    media = said.partition(";")[0].strip().lower()
-    if media not in _UNSAID and _ALIASES.get(media, media) != found:
+    media = declared.partition(";")[0].strip().lower()
+    if media not in _UNDECLARED and _ALIASES.get(media, media) != found:
         raise Rejection(f"the file's content is {found}, which is not what its Content-Type says")
     return found
 
@@ -161,9 +161,9 @@ def _is_active(parts: zipfile.ZipFile, info: zipfile.ZipInfo) -> bool:
     if name != "[content_types].xml" and not name.endswith(".rels"):
         return False
     with parts.open(info) as part:
-        said = part.read(_MOST_SAID).lower()
-    fetches = b'targetmode="external"' in said and any(kind in said for kind in _FETCHED)
-    return len(said) == _MOST_SAID or b"vbaproject" in said or b"macroenabled" in said or fetches
+        content = part.read(_LONGEST_DESCRIPTION).lower()
+    fetches = b'targetmode="external"' in content and any(kind in content for kind in _FETCHED)
+    return len(content) == _LONGEST_DESCRIPTION or b"vbaproject" in content or b"macroenabled" in content or fetches
 
 
 def _is_text(content: bytes) -> bool:

@@ -27,8 +27,8 @@ def check_packs(directory: Path | None) -> int:
             f"{w.name} {w.version}: {len(w.statuses)} statuses, {len(w.notices)} notices in {', '.join(w.locales)},"
             f" {len(w.clocks)} clocks, {len(w.reasons)} reasons"
         )
-    for said in (*old_keys(folder), *idle(folder)):
-        typer.echo(f"warning: {said}")
+    for warning in (*old_keys(folder), *idle(folder)):
+        typer.echo(f"warning: {warning}")
     for remark in (r for pack in packs for r in (*unused(pack), *remarks(pack))):
         typer.echo(f"warning: {remark}")
     for odd in unheard((pack.workflow for pack in packs), _addressed()):

@@ -80,7 +80,7 @@ def _pick(found: Sequence[DeadLetter], number: int) -> DeadLetter | None:
 
 async def replay(numbers: Sequence[int], *, everything: bool) -> int:
     """Publish dead letters to the orders exchange again; the exit code."""
-    if not _is_said(numbers, everything):
+    if not _is_one_selection(numbers, everything):
         return 1
     async with _letters("dead_letter.replay", numbers=_named(numbers)) as letters:
         act = letters.replay_all(MOST) if everything else letters.replay(set(numbers), max(numbers))
@@ -89,14 +89,14 @@ async def replay(numbers: Sequence[int], *, everything: bool) -> int:
 
 async def drop(numbers: Sequence[int], *, everything: bool) -> int:
     """Delete dead letters; the exit code."""
-    if not _is_said(numbers, everything):
+    if not _is_one_selection(numbers, everything):
         return 1
     async with _letters("dead_letter.drop", numbers=_named(numbers)) as letters:
         act = letters.drop_all(MOST) if everything else letters.drop(set(numbers), max(numbers))
         return await _done("dropped", act, numbers)
 
 
-def _is_said(numbers: Sequence[int], everything: bool) -> bool:
+def _is_one_selection(numbers: Sequence[int], everything: bool) -> bool:
     """Whether exactly one way of selecting dead letters is used."""
     if bool(numbers) != everything and all(n >= 1 for n in numbers):
         return True

@@ -152,8 +152,8 @@ def print_differences(old: Path, new: Path, *, as_json: bool) -> int:
     """Print what differs in the new pack, and for whom; the exit code."""
     was, would = pack_in(old), pack_in(new)
     if was.workflow.name != would.workflow.name:
-        said = f"{was.workflow.name} and {would.workflow.name} are two workflows: name two versions of one"
-        typer.echo(said, err=True)
+        problem = f"{was.workflow.name} and {would.workflow.name} are two workflows: name two versions of one"
+        typer.echo(problem, err=True)
         return 1
     found = differences(was, would)
     if as_json:

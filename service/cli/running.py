@@ -101,15 +101,15 @@ async def create_key(role: str, name: str, scopes: Sequence[str] = ()) -> int:
         scope = read_scope(scopes)
         if role not in keys.ROLES or scopes:
             check_fits(role, scope, (p.workflow for p in packs.build_all(settings.workflows)), keys.ROLES)
-        said = written(scope)
-        limits: JsonObject = {"scopes": said} if said else {}
+        written_scope = written(scope)
+        limits: JsonObject = {"scopes": written_scope} if written_scope else {}
         async with open_ledger(settings) as ledger, ledger.transaction() as tx:
             key = await keys.create(tx, role, name, datetime.now(UTC), scope)
             await keep(tx, "key.created", subject=f"key:{name}", role=role, **limits)
     except Rejection as rejection:
         typer.echo(f"--{rejection.reason}", err=True)
         return 1
-    limited = f", limited to {', '.join(said)}" if said else ""
+    limited = f", limited to {', '.join(written_scope)}" if written_scope else ""
     typer.echo(f"Key {name!r} with the role {role}{limited}. It is shown only now:")
     typer.echo(key)
     return 0

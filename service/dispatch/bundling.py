@@ -25,7 +25,7 @@ from service.ledger.messages.claims import ClaimedMessage
 from service.ledger.orders.records import bundle_lane
 from service.workflows.packs import Packs
 
-Ready = tuple[ClaimedMessage, Composed]
+ToSend = tuple[ClaimedMessage, Composed]
 
 
 async def beside(
@@ -46,14 +46,14 @@ async def beside(
     return await claims.claim_beside(tx, lanes, now + max(within for _, within in waits.values()))
 
 
-def together(ready: Sequence[Ready], others: Iterable[ClaimedMessage]) -> list[Ready]:
+def together(ready: Sequence[ToSend], others: Iterable[ClaimedMessage]) -> list[ToSend]:
     """The messages to send, each with the texts of those bundled with it, its `companions`.
 
     `others`: the further ones that were claimed; only messages in their lanes are bundled.
     """
     lanes = {c.lane for c in others}
     found = [one for one in ready if one[0].lane not in lanes or _is_alone(one)]
-    groups: dict[bytes, list[list[Ready]]] = {}
+    groups: dict[bytes, list[list[ToSend]]] = {}
     for one in sorted((s for s in ready if s[0].lane in lanes and not _is_alone(s)), key=lambda s: s[0].message.id):
         of_lane = groups.setdefault(one[0].lane, [])
         if of_lane and _fits(one[0].message.channel, [*of_lane[-1], one]):
@@ -63,16 +63,16 @@ def together(ready: Sequence[Ready], others: Iterable[ClaimedMessage]) -> list[R
     return found + [_joined(group) for of_lane in groups.values() for group in of_lane]
 
 
-def _is_alone(one: Ready) -> bool:
+def _is_alone(one: ToSend) -> bool:
     """Codes and approved templates are never bundled."""
     return one[0].message.secret or bool(one[1].outgoing.rendered.content_sid)
 
 
-def _fits(channel: str, group: Sequence[Ready]) -> bool:
+def _fits(channel: str, group: Sequence[ToSend]) -> bool:
     return sum(len(x.outgoing.rendered.text) + 2 for _, x in group) <= medium_of(channel).longest_joined
 
 
-def _joined(group: Sequence[Ready]) -> Ready:
+def _joined(group: Sequence[ToSend]) -> ToSend:
     (carrier, composed), *others = group
     if not others:
         return carrier, composed

@@ -51,7 +51,7 @@ def over(places: CapReservations, c: ClaimedMessage) -> Ended:
     return Ended("suppressed", f"over {places.over[c.message.id]}", "cap")
 
 
-def unsaid(c: ClaimedMessage, error: Exception) -> Ended:
+def unrendered(c: ClaimedMessage, error: Exception) -> Ended:
     """The end of a message that cannot be rendered."""
     log.error("message.render_failed", message_id=str(c.message.id), error=type(error).__name__)
     return Ended("failed", f"its template does not render: {type(error).__name__}", "template")
@@ -133,7 +133,7 @@ class Preparer:
             try:
                 composed = self.compose(c, now, windows.get(c.message.id))
             except (Rejection, *UNRENDERABLE) as error:
-                ended.append((c, unsaid(c, error)))
+                ended.append((c, unrendered(c, error)))
                 continue
             if is_closed(composed.outgoing, self._route.providers, self._templates):
                 ended.append((c, _outside(c)))

@@ -22,7 +22,7 @@ from service.dispatch.guards import SendLimits
 from service.dispatch.holds import HoldCache
 from service.dispatch.outcomes import OutcomeWriter
 from service.dispatch.places import SendQueue, SendSlots
-from service.dispatch.preparing import Preparer, Ready, unsaid
+from service.dispatch.preparing import Preparer, Ready, unrendered
 from service.dispatch.route import ChannelRoute
 from service.dispatch.settle import Outcome
 from service.dispatch.template_states import TemplateStates
@@ -204,7 +204,7 @@ class Worker:
         try:
             self._start(c, ready.composed or self._preparer.compose(c, self._orders.time.now(), ready.window))
         except Exception as error:
-            self._outcomes.put(Outcome(c.message.id, c.message.order_id, unsaid(c, error), c.fencing_token))
+            self._outcomes.put(Outcome(c.message.id, c.message.order_id, unrendered(c, error), c.fencing_token))
 
     def _sent(self, task: asyncio.Task[None]) -> None:
         self._sending.discard(task)

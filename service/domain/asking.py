@@ -91,5 +91,5 @@ def _is_ahead(value: Any, zone: str, now: datetime) -> bool:
 def values(notice: Notice | None, asked: Mapping[str, Any]) -> JsonObject:
     """The filled-in values for templates; None for those that were erased since."""
     asks = notice.asks if notice else {}
-    said = attributes.values(asked, {name: ask.attribute for name, ask in asks.items()})
-    return {**dict.fromkeys(asks), **said}
+    given = attributes.values(asked, {name: ask.attribute for name, ask in asks.items()})
+    return {**dict.fromkeys(asks), **given}

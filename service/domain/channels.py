@@ -61,8 +61,8 @@ def own_key(channel: str, address: str) -> str:
 
 def own_keys(addresses: Mapping[str, object]) -> Iterator[str]:
     """The keys of these addresses, one or several a channel."""
-    for channel, said in addresses.items():
-        for address in said if isinstance(said, tuple) else (said,) if isinstance(said, str) else ():
+    for channel, value in addresses.items():
+        for address in value if isinstance(value, tuple) else (value,) if isinstance(value, str) else ():
             yield own_key(channel, address)
 
 

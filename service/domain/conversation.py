@@ -13,7 +13,7 @@ ANSWER: Final = "answer"
 PAGE: Final = "page"
 
 # The most messages that an order keeps, as anybody with an address may write as often as they like.
-MOST_SAID: Final = 500
+MOST_RECEIVED: Final = 500
 
 ReplyOutcome = Literal["counted", "again", "too_late", "text"]
 
@@ -25,11 +25,11 @@ class Counted(Struct, frozen=True):
     in_status_since: datetime
 
 
-class Conversation(Struct, frozen=True, omit_defaults=True):
+class Conversation(Struct, frozen=True, omit_defaults=True, rename={"received": "said"}):
     """The state of a conversation: who wrote last, and where an answer reaches them.
 
     `unanswered_since`: since when they wait for a person (UTC); `counted`: the replies that counted, by name;
-    `said`: how many messages came in. `asked`: the only reply that is unanswered, where its act would answer it.
+    `received`: how many messages came in. `asked`: the only reply that is unanswered, where its act would answer it.
     """
 
     channel: str = ""
@@ -38,7 +38,7 @@ class Conversation(Struct, frozen=True, omit_defaults=True):
     last: datetime | None = None
     unanswered_since: datetime | None = None
     counted: Mapping[str, Counted] = {}
-    said: int = 0
+    received: int = 0
     asked: str = ""
 
 

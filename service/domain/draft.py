@@ -189,8 +189,8 @@ class Draft:
     def log(self, kind: str, at: datetime | None = None, **detail: Any) -> None:
         """Add a timeline line; empty details are left out."""
         self._lines += 1
-        said = {k: v for k, v in detail.items() if v or v not in _NOTHING}
-        self._entries.append(Entry(self._lines, at or self.at, kind, said))
+        kept = {k: v for k, v in detail.items() if v or v not in _NOTHING}
+        self._entries.append(Entry(self._lines, at or self.at, kind, kept))
 
     def situation(self, notice: str = "") -> Situation:
         """The data that conditions are evaluated on; `notice`: the one to be told."""

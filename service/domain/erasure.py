@@ -73,9 +73,9 @@ class Traces(Struct, frozen=True):
             return any(self.named_in(x, exactly=exactly) for x in value)
         if isinstance(value, bool) or value is None:
             return False
-        said = unescape(str(value))
+        unescaped = unescape(str(value))
         # In URLs and URL-encoded forms, an @ is %40.
-        spelled = {said, unquote(said)} if "%" in said else {said}
+        spelled = {unescaped, unquote(unescaped)} if "%" in unescaped else {unescaped}
         return any(self._in_text(text, exactly=exactly) for text in spelled)
 
     def _in_text(self, text: str, *, exactly: bool) -> bool:
@@ -219,7 +219,7 @@ def _without_writer(order: Order, cause: ErasePerson) -> Conversation | None:
     talk = order.conversation
     if talk is None or not (cause.everybody or {talk.address, address_key(talk.address)} & cause.addresses):
         return talk
-    return Conversation(counted=talk.counted, said=talk.said)
+    return Conversation(counted=talk.counted, received=talk.received)
 
 
 def _impersonal(workflow: Workflow, attributes: Mapping[str, Any], traces: Traces) -> JsonObject:

@@ -46,8 +46,8 @@ def open_or_join(
         by=by,
     )
     draft.put_escalation("opened", at, opened)
-    said = {"severity": opened.severity, "by": by, "detail": detail}
-    draft.log("escalation_opened", at, reason=reason.name, team=team.name, **said)
+    details = {"severity": opened.severity, "by": by, "detail": detail}
+    draft.log("escalation_opened", at, reason=reason.name, team=team.name, **details)
 
 
 def _as_it_is_here(draft: Draft, reason: Reason) -> Reason:
@@ -172,8 +172,8 @@ def _called_from_now(escalation: Escalation, team: Team, at: datetime) -> Escala
 
 def comment(draft: Draft, escalation: Escalation, words: str, by: str) -> None:
     """Add a comment; nothing else changes."""
-    said = replace(escalation, comment=words, commented_by=by, commented_at=draft.at)
-    draft.put_escalation("commented", draft.at, said)
+    commented = replace(escalation, comment=words, commented_by=by, commented_at=draft.at)
+    draft.put_escalation("commented", draft.at, commented)
     draft.log("escalation_comment", reason=escalation.reason, team=escalation.team, by=by, comment=words)
 
 
@@ -244,15 +244,15 @@ def call_again(draft: Draft) -> None:
 def _call(draft: Draft, escalation: Escalation, due: datetime) -> None:
     team = draft.workflow.teams[escalation.team]
     kind, called, at = called_again(escalation, team, due, draft.now)
-    said: dict[str, object] = {"reason": escalation.reason, "team": team.name}
+    details: dict[str, object] = {"reason": escalation.reason, "team": team.name}
     if kind == "raised":
-        said |= {"level": called.level, "to": team.levels[called.level - 1].to}
+        details |= {"level": called.level, "to": team.levels[called.level - 1].to}
     if escalation.state == "snoozed":
-        said["why"] = "its snooze is over"
+        details["why"] = "its snooze is over"
     elif at != due:
-        said["why"] = "once, for all that came due while nobody looked"
+        details["why"] = "once, for all that came due while nobody looked"
     draft.put_escalation(kind, at, called)
-    draft.log(f"escalation_{kind}", at, **said)
+    draft.log(f"escalation_{kind}", at, **details)
 
 
 def called_again(

@@ -131,8 +131,8 @@ def fell(draft: Draft, n: Message) -> None:
 
 
 def _fate(n: Message) -> str:
-    said = f"{n.channel} was {n.state}" if n.state == "suppressed" else f"{n.channel} {n.state}"
-    return f"{said}: {n.error}" if n.error else said
+    fate = f"{n.channel} was {n.state}" if n.state == "suppressed" else f"{n.channel} {n.state}"
+    return f"{fate}: {n.error}" if n.error else fate
 
 
 def is_climbed(draft: Draft, notice_id: UUID) -> bool:

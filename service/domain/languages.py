@@ -12,11 +12,11 @@ SCRIPT_LETTERS: Final = 4
 class Kinship(Struct, frozen=True, eq=False):
     """The next language to try, by tag in lower case, where truncating the tag would be wrong.
 
-    `said`: the part that the pack declares.
+    `declared`: the part that the pack declares.
     """
 
     following: Mapping[str, tuple[str, ...]] = {}
-    said: Mapping[str, tuple[str, ...]] = {}
+    declared: Mapping[str, tuple[str, ...]] = {}
 
 
 UNRELATED: Final = Kinship()

@@ -51,7 +51,7 @@ class Part(Struct, frozen=True, omit_defaults=True):
 
 
 class PartRule(Struct, frozen=True):
-    """The whole enters `to` where all of this holds for its parts; `said`: the rule in the pack's own words.
+    """The whole enters `to` where all of this holds for its parts; `summary`: the rule in the pack's own words.
 
     `all`: each part is in one of these, and as many are known as are expected; `any`: at least one is; `none`: no part
     is. `when`: of the whole's own data, counts of its parts included.
@@ -62,7 +62,7 @@ class PartRule(Struct, frozen=True):
     any: frozenset[str] = frozenset()
     none: frozenset[str] = frozenset()
     when: Condition | None = None
-    said: str = ""
+    summary: str = ""
 
     def fits(self, parts: tuple[Part, ...], expected: int) -> bool:
         """Whether the rule holds for these parts, apart from `when`."""

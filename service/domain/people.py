@@ -27,22 +27,22 @@ _EMPTY: Final = {"id": "", "name": "", "push_tokens": (), "muted": (), "addresse
 def merged_people(known: People, given: Given) -> dict[str, tuple[Person, ...]]:
     """The order's people after an event that names these."""
     merged = dict(known)
-    for audience, said in given.items():
+    for audience, people in given.items():
         before = known.get(audience, ())
-        if said is None:
+        if people is None:
             merged[audience] = ()
-        elif isinstance(said, PersonGiven):
-            merged[audience] = _with_one(before, said)
+        elif isinstance(people, PersonGiven):
+            merged[audience] = _with_one(before, people)
         else:
-            merged[audience] = tuple(_updated(was, now) for was, now in _pairs(before, said))
+            merged[audience] = tuple(_updated(was, now) for was, now in _pairs(before, people))
     return merged
 
 
 def filled_people(known: People, given: Given) -> dict[str, tuple[Person, ...]]:
     """As `merged_people`, for a late event: it only fills gaps."""
     filled = dict(known)
-    for audience, said in given.items():
-        listed = as_list(said)
+    for audience, people in given.items():
+        listed = as_list(people)
         before = known.get(audience, ())
         if not before and audience not in known:
             filled[audience] = tuple(_updated(None, now) for now in listed)
@@ -52,11 +52,11 @@ def filled_people(known: People, given: Given) -> dict[str, tuple[Person, ...]]:
     return filled
 
 
-def as_list(said: PersonGiven | tuple[PersonGiven, ...] | None) -> tuple[PersonGiven, ...]:
+def as_list(people: PersonGiven | tuple[PersonGiven, ...] | None) -> tuple[PersonGiven, ...]:
     """The people that an event names in one audience, as a tuple."""
-    if said is None:
+    if people is None:
         return ()
-    return (said,) if isinstance(said, PersonGiven) else said
+    return (people,) if isinstance(people, PersonGiven) else people
 
 
 def matched(known: Sequence[Person], given: Sequence[PersonGiven]) -> list[Person | None]:
@@ -70,14 +70,14 @@ def merged_assignee(known: Assignee | None, given: AssigneeGiven | None) -> Assi
         return None
     same = known if known is not None and (known.role, known.id) == (given.role, given.id) else None
     was = same or Assignee(given.role, given.id)
-    return with_former(was, structs.replace(was, **_said(given, was)))
+    return with_former(was, structs.replace(was, **_given_fields(given, was)))
 
 
-def _with_one(before: tuple[Person, ...], said: PersonGiven) -> tuple[Person, ...]:
-    (was,) = matched(before, (said,))
+def _with_one(before: tuple[Person, ...], person: PersonGiven) -> tuple[Person, ...]:
+    (was,) = matched(before, (person,))
     if was is not None:
-        return tuple(_updated(p, said) if p is was else p for p in before)
-    return (*(before if len(before) > 1 else ()), _updated(None, said))
+        return tuple(_updated(p, person) if p is was else p for p in before)
+    return (*(before if len(before) > 1 else ()), _updated(None, person))
 
 
 def _pairs(known: Sequence[Person], given: Sequence[PersonGiven]) -> list[tuple[Person | None, PersonGiven]]:
@@ -123,7 +123,7 @@ def with_wishes(
 
 def _updated(was: Person | None, now: PersonGiven) -> Person:
     known = was or Person()
-    return with_former(known, structs.replace(known, **_said(now, known)))
+    return with_former(known, structs.replace(known, **_given_fields(now, known)))
 
 
 def with_former(was: P, now: P) -> P:
@@ -137,23 +137,23 @@ def with_former(was: P, now: P) -> P:
     return structs.replace(now, former=tuple(dict.fromkeys((*now.former, *left)))[-FORMER_KEPT:])
 
 
-def _said(now: PersonGiven | AssigneeGiven, known: Person | Assignee) -> dict[str, Any]:
+def _given_fields(now: PersonGiven | AssigneeGiven, known: Person | Assignee) -> dict[str, Any]:
     """The fields that an event gives of a person; `null` as the field's empty value."""
     values = {f: getattr(now, f) for f in now.__struct_fields__}
-    said = {f: _EMPTY.get(f) if v is None else v for f, v in values.items() if v is not UNSET}
+    fields = {f: _EMPTY.get(f) if v is None else v for f, v in values.items() if v is not UNSET}
     if isinstance(now.addresses, Mapping):
-        said["addresses"] = _own_addresses(known, now)
-    return said
+        fields["addresses"] = _own_addresses(known, now)
+    return fields
 
 
 def _own_addresses(known: Person | Assignee, now: PersonGiven | AssigneeGiven) -> dict[str, tuple[str, ...]]:
     """Addresses by channel; a channel that is left out keeps its addresses."""
-    said = {c: (a,) if isinstance(a, str) else a or () for c, a in (now.addresses or {}).items()}
-    return {c: a for c, a in {**known.addresses, **said}.items() if a}
+    given = {c: (a,) if isinstance(a, str) else a or () for c, a in (now.addresses or {}).items()}
+    return {c: a for c, a in {**known.addresses, **given}.items() if a}
 
 
 def _gaps_filled(was: Person, late: PersonGiven) -> Person:
-    said = {f: v for f, v in _said(late, Person()).items() if v and getattr(was, f) in (None, "", ())}
+    gaps = {f: v for f, v in _given_fields(late, Person()).items() if v and getattr(was, f) in (None, "", ())}
     if late.addresses:
-        said["addresses"] = {**_own_addresses(Person(), late), **was.addresses}
-    return structs.replace(was, **said) if said else was
+        gaps["addresses"] = {**_own_addresses(Person(), late), **was.addresses}
+    return structs.replace(was, **gaps) if gaps else was

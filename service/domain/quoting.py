@@ -20,7 +20,7 @@ _FEWEST_OF_A_NUMBER: Final = 7
 
 def quoted(text: str) -> str:
     """`text` in quotes, if it has the form of a name in a pack or of a media type; otherwise how long it is."""
-    return repr(text) if is_name(text) else _unsaid(text)
+    return repr(text) if is_name(text) else _withheld(text)
 
 
 def is_name(text: str) -> bool:
@@ -30,7 +30,7 @@ def is_name(text: str) -> bool:
 
 def reference(text: str) -> str:
     """`text`, if it has the form of an order's or event's id or source; otherwise how long it is."""
-    return text if is_reference(text) else _unsaid(text)
+    return text if is_reference(text) else _withheld(text)
 
 
 def is_reference(text: str) -> bool:
@@ -46,5 +46,5 @@ def is_moment(text: str) -> bool:
     return bool(_MOMENT.fullmatch(text))
 
 
-def _unsaid(text: str) -> str:
+def _withheld(text: str) -> str:
     return f"({len(text)} characters, not shown)" if text else "''"

@@ -101,10 +101,10 @@ def audiences_at(order: Order, channel: ChannelSpec, address: str) -> str:
     return ", ".join(reached)
 
 
-def say_opt_out(draft: Draft, said: OptOutChanged) -> None:
+def say_opt_out(draft: Draft, cause: OptOutChanged) -> None:
     """Log the opt-out in the order's timeline, so that nobody waits for an answer to a message that never went out."""
-    audiences = audiences_at(draft.order, draft.workflow.channel(said.channel), said.address)
-    draft.log("opted_in" if said.lifted else "opted_out", channel=said.channel, audience=audiences, why=said.why)
+    audiences = audiences_at(draft.order, draft.workflow.channel(cause.channel), cause.address)
+    draft.log("opted_in" if cause.lifted else "opted_out", channel=cause.channel, audience=audiences, why=cause.why)
 
 
 def keep_wishes(draft: Draft, chosen: PreferencesChanged) -> None:

@@ -64,7 +64,7 @@ def _same_status(
     draft.become(order)
     _wish(draft, cause)
     draft.observe(before)
-    draft.log(_KINDS[event.type], **_said(draft, event))
+    draft.log(_KINDS[event.type], **_details(draft, event))
     _warn(draft, event)
     rows = growing.grow(draft, data)
     if isinstance(data, OrderUpdatedData) and not is_news and not data.lists:
@@ -149,7 +149,7 @@ def _first_event(order: Order, cause: EventReceived, data: StatusChangedData, wo
         to=status.name,
         stage=status.stage,
         pack=workflow.version,
-        **_said(draft, event),
+        **_details(draft, event),
     )
     _warn(draft, event)
     draft.set(note=data.note)
@@ -184,11 +184,11 @@ def _next_event(draft: Draft, cause: EventReceived, data: StatusChangedData) -> 
             to=status.name,
             stage=status.stage,
             pack=workflow.version,
-            **_said(draft, event),
+            **_details(draft, event),
         )
         draft.visit()
     else:
-        draft.log("data_updated", status=status.name, **_said(draft, event))
+        draft.log("data_updated", status=status.name, **_details(draft, event))
     _warn(draft, event)
     draft.observe(before)
     notices = triggers.entered(draft, status) if move != "repeat" else wholes.derive_anew(draft, before)
@@ -204,7 +204,7 @@ def _late_event(draft: Draft, event: Event, data: StatusChangedData) -> Decision
     """An event that happened before the newest one that was applied fills gaps, and moves nothing."""
     draft.become(filled(draft.order, data))
     why = "an event that happened later was applied before"
-    draft.log("late_event", status=data.status, why=why, **_said(draft, event))
+    draft.log("late_event", status=data.status, why=why, **_details(draft, event))
     _warn(draft, event)
     growing.grow(draft, data)
     running.sync(draft, by_event=False)
@@ -260,10 +260,10 @@ class _EventDetail(TypedDict, total=False):
     attachments: list[dict[str, str]]
 
 
-def _said(draft: Draft, event: Event) -> _EventDetail:
+def _details(draft: Draft, event: Event) -> _EventDetail:
     note, actor = event.data.note, event.data.actor
     is_public = bool(note and note.public)
-    said: _EventDetail = {
+    details: _EventDetail = {
         "by": _actor(event),
         "event": event.id,
         "published_time": event.time.isoformat() if event.time > draft.now else "",
@@ -272,13 +272,13 @@ def _said(draft: Draft, event: Event) -> _EventDetail:
         "public": is_public or (None if isinstance(event.data, StatusChangedData) else False),
     }
     if note is None:
-        return said
-    said |= {
+        return details
+    details |= {
         "note": note.text,
         "audience": note.to,
         "side": role_of(draft.order, event.data),
         "side_id": actor.id if actor else "",
     }
     if note.attachments:
-        said["attachments"] = [{"id": a.id, "name": a.name} for a in note.attachments]
-    return said
+        details["attachments"] = [{"id": a.id, "name": a.name} for a in note.attachments]
+    return details

@@ -137,20 +137,20 @@ def _as_known(data: EventData, order: Order) -> EventData:
     if data.recipients is UNSET:
         return data
     kept: dict[str, PersonGiven | tuple[PersonGiven, ...] | None] = {}
-    for audience, said in data.recipients.items():
-        theirs = tuple(p for one in as_list(said) if (p := _known_of(one, known)) is not None)
-        if said is None or isinstance(said, tuple):
-            kept[audience] = None if said is None else theirs
+    for audience, given in data.recipients.items():
+        theirs = tuple(p for one in as_list(given) if (p := _known_of(one, known)) is not None)
+        if given is None or isinstance(given, tuple):
+            kept[audience] = None if given is None else theirs
         elif theirs:
             kept[audience] = theirs[0]
     return structs.replace(data, recipients=kept)
 
 
-def _known_of(said: PersonGiven, known: frozenset[str]) -> PersonGiven | None:
+def _known_of(person: PersonGiven, known: frozenset[str]) -> PersonGiven | None:
     """The fields of this person that the order has, too; None for somebody of whom it knows no address."""
-    if places_given(said) <= known:
-        return said
-    left = structs.replace(said, **{f: UNSET for f in _ADDRESSES if not _places_in(said, f) <= known})
+    if places_given(person) <= known:
+        return person
+    left = structs.replace(person, **{f: UNSET for f in _ADDRESSES if not _places_in(person, f) <= known})
     return left if places_given(left) else None
 
 
@@ -158,14 +158,14 @@ def _known_of(said: PersonGiven, known: frozenset[str]) -> PersonGiven | None:
 _ADDRESSES: Final = ("phone", "whatsapp", "email", "push_tokens", "webhook", "addresses")
 
 
-def places_given(said: PersonGiven | AssigneeGiven) -> frozenset[str]:
+def places_given(person: PersonGiven | AssigneeGiven) -> frozenset[str]:
     """The keys of the addresses that an event gives of a person, in the form of `addresses_of`."""
-    return frozenset[str]().union(*(_places_in(said, field) for field in _ADDRESSES))
+    return frozenset[str]().union(*(_places_in(person, field) for field in _ADDRESSES))
 
 
-def _places_in(said: PersonGiven | AssigneeGiven, field: str) -> frozenset[str]:
+def _places_in(person: PersonGiven | AssigneeGiven, field: str) -> frozenset[str]:
     """The keys of the addresses in one field of a person."""
-    value = getattr(said, field, None)
+    value = getattr(person, field, None)
     if not value:
         return frozenset()
     if isinstance(value, Mapping):

@@ -100,7 +100,7 @@ def _asks(text: str) -> bool:
     return not _ASKING.isdisjoint(text)
 
 
-def said(text: str, replies: Iterable[Reply]) -> list[Reply]:
+def matching(text: str, replies: Iterable[Reply]) -> list[Reply]:
     """The replies that have this whole message among their words."""
     if len(text) > LONGEST or not _AGAINST.isdisjoint(unicodedata.normalize("NFKC", text)) or _STRUCK.search(text):
         return []

@@ -14,7 +14,7 @@ from service.domain import notifying, readers, triggers
 from service.domain.causes import AnswerCustomer, MoveReply, ReplyReceived
 from service.domain.clocks import running
 from service.domain.conditions.judging import Situation, holds
-from service.domain.conversation import ANSWER, MOST_SAID, PAGE, Conversation, Counted, ReceivedReply, ReplyOutcome
+from service.domain.conversation import ANSWER, MOST_RECEIVED, PAGE, Conversation, Counted, ReceivedReply, ReplyOutcome
 from service.domain.draft import Draft
 from service.domain.errors import Rejection
 from service.domain.notices import FINAL_STATES, SENT_STATES, Message
@@ -22,7 +22,7 @@ from service.domain.order import ASSIGNEE, Order
 from service.domain.persons import Person
 from service.domain.planning import NoticeOptions
 from service.domain.readers import Reader
-from service.domain.replies import SAME_TAP, Reply, said
+from service.domain.replies import SAME_TAP, Reply, matching
 from service.domain.workflow import Workflow
 
 # The longest SMS in several segments (Twilio, Messages resource, `Body`).
@@ -37,7 +37,7 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
     if found is None and cause.only_known and not _may_mean(draft, cause, reader.audience):
         return
     outcome = _outcome(draft, found, talk)
-    if talk.said >= MOST_SAID and outcome != "counted":
+    if talk.received >= MOST_RECEIVED and outcome != "counted":
         return
     _keep(draft, cause, reader, found, outcome)
     if outcome == "counted" and found is not None:
@@ -51,7 +51,7 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
             address=cause.address,
             audience=reader.audience,
             last=cause.at,
-            said=talk.said + 1,
+            received=talk.received + 1,
             unanswered_since=(talk.unanswered_since or cause.at) if waits else talk.unanswered_since,
             asked=_asked(talk, found, waits=waits),
         )
@@ -113,7 +113,7 @@ def meant(workflow: Workflow, order: Order, cause: ReplyReceived, audience: str)
     theirs = {n: r for n, r in workflow.replies.items() if audience in r.audiences and holds(r.when, now_is)}
     if cause.payload in theirs:
         return theirs[cause.payload]
-    found = said(cause.text, theirs.values()) if cause.is_sure else []
+    found = matching(cause.text, theirs.values()) if cause.is_sure else []
     # A word may mean different replies in different statuses: the one that counts now goes first.
     now = [r for r in found if order.status in r.statuses]
     if now or not found:
@@ -126,7 +126,7 @@ def meant(workflow: Workflow, order: Order, cause: ReplyReceived, audience: str)
 def _may_mean(draft: Draft, cause: ReplyReceived, audience: str) -> bool:
     """Whether it is a reply's word, but the order that it is about is uncertain, so that a person has to ask."""
     theirs = (r for r in draft.workflow.replies.values() if audience in r.audiences)
-    return not cause.is_sure and bool(said(cause.text, theirs))
+    return not cause.is_sure and bool(matching(cause.text, theirs))
 
 
 def _is_past(workflow: Workflow, order: Order, reply: Reply) -> bool:

@@ -111,7 +111,7 @@ def written(scope: Scope) -> list[str]:
 def parties_in(data: Data) -> frozenset[Party]:
     """The parties that an event names: everybody with an id."""
     people = {} if data.recipients is UNSET else data.recipients
-    found = {Party(a, p.id) for a, said in people.items() for p in as_list(said) if isinstance(p.id, str) and p.id}
+    found = {Party(a, p.id) for a, given in people.items() for p in as_list(given) if isinstance(p.id, str) and p.id}
     if data.assignee and data.assignee.id:
         found.add(Party(data.assignee.role, data.assignee.id))
     return frozenset(found)

@@ -52,11 +52,11 @@ def _of_persons(data: Data, workflow: Workflow, known: Order | None) -> Iterator
     audiences = _told(workflow)
     heard = audiences | {*workflow.audience_fallback.values(), *workflow.contacts, *workflow.contact_from, ASSIGNEE}
     before = known.recipients if known else {}
-    for audience, said in data.recipients.items():
+    for audience, people in data.recipients.items():
         where = step("data.recipients", audience)
         if audience not in heard and audience not in before and (near := _near(audience, audiences)):
             yield EventWarning(where, f"no notice of {workflow.name} is told to them{near}")
-        for person in as_list(said):
+        for person in as_list(people):
             yield from _of_person(person, workflow, where)
 
 
@@ -98,8 +98,8 @@ def _of_attributes(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
 def _of_lists(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
     """Rows that still come as an attribute, although the pack has a list of that name."""
     for name in (data.attributes or {}).keys() & workflow.lists.keys():
-        said = f"is read as before; {workflow.name} has a list {name!r} by now: send data.lists.{name}.rows"
-        yield EventWarning(f"data.attributes.{name}", said)
+        problem = f"is read as before; {workflow.name} has a list {name!r} by now: send data.lists.{name}.rows"
+        yield EventWarning(f"data.attributes.{name}", problem)
 
 
 def _told(workflow: Workflow) -> set[str]:

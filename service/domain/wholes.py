@@ -132,7 +132,7 @@ def derive(draft: Draft, part: str) -> list[str]:
         transitions.check_needs(workflow, draft.order, OrderUpdatedData(workflow=workflow.name), before.status)
     except Rejection as rejection:
         draft.order = before
-        draft.log("derived_status_kept", to=rule.to, part=part, rule=rule.said, why=rejection.reason)
+        draft.log("derived_status_kept", to=rule.to, part=part, rule=rule.summary, why=rejection.reason)
         return []
     draft.log(
         "status_changed",
@@ -141,7 +141,7 @@ def derive(draft: Draft, part: str) -> list[str]:
         stage=status.stage,
         pack=workflow.version,
         part=part,
-        rule=rule.said,
+        rule=rule.summary,
         why="derived from its parts",
     )
     draft.visit()

@@ -76,11 +76,13 @@ class Editor:
             before = await drafts.open_of(tx, workflow, notice, lock=True)
             draft = before or TextDraft(new_uuid(), workflow, notice, "draft", 0, now, now, None, DraftContent({}))
             texts, changed = _merged(pack, draft, written, by)
-            if not changed and before is not None and why in ("", draft.said.why):
+            if not changed and before is not None and why in ("", draft.content.why):
                 return draft
-            authors = tuple(dict.fromkeys((*draft.said.authors, by)))
-            said = structs.replace(draft.said, texts=texts, authors=authors, why=why or draft.said.why, approved_by="")
-            draft = structs.replace(draft, state="draft", version=draft.version + 1, changed_at=now, said=said)
+            authors = tuple(dict.fromkeys((*draft.content.authors, by)))
+            content = structs.replace(
+                draft.content, texts=texts, authors=authors, why=why or draft.content.why, approved_by=""
+            )
+            draft = structs.replace(draft, state="draft", version=draft.version + 1, changed_at=now, content=content)
             if before is not None:
                 await drafts.change(tx, draft)
             elif not await drafts.begin(tx, draft):
@@ -92,11 +94,11 @@ class Editor:
         """Approve a draft; raises Conflict, NotYours for one of its authors, NoSuchDraft."""
         async with self._orders.ledger.transaction() as tx:
             draft = await self._locked(tx, draft_id, version)
-            if _same(by, draft.said.authors):
+            if _same(by, draft.content.authors):
                 raise NotYours("an author of a draft cannot approve it; somebody else has to")
             await self._must_fit(draft)
-            said = structs.replace(draft.said, approved_by=by)
-            return await self._keep(tx, structs.replace(draft, state="approved", said=said), line)
+            content = structs.replace(draft.content, approved_by=by)
+            return await self._keep(tx, structs.replace(draft, state="approved", content=content), line)
 
     async def publish(self, draft_id: UUID, version: int, by: str, line: Line) -> TextDraft:
         """Publish an approved draft; raises Conflict, NoSuchDraft."""
@@ -107,8 +109,8 @@ class Editor:
                 raise Conflict("its current text is not approved")
             pack = await self._must_fit(draft)
             packs = await self._publisher.put(tx, pack, draft.texts)
-            said = structs.replace(draft.said, ended_by=by, packs=packs)
-            done = structs.replace(draft, state="published", ended_at=now, said=said)
+            content = structs.replace(draft.content, ended_by=by, packs=packs)
+            done = structs.replace(draft, state="published", ended_at=now, content=content)
             done = await self._keep(tx, done, line)
         await self._publisher.make_known()
         return done
@@ -118,8 +120,8 @@ class Editor:
         now = self._orders.time.now()
         async with self._orders.ledger.transaction() as tx:
             draft = await self._locked(tx, draft_id, version)
-            said = structs.replace(draft.said, ended_by=by)
-            return await self._keep(tx, structs.replace(draft, state="dropped", ended_at=now, said=said), line)
+            content = structs.replace(draft.content, ended_by=by)
+            return await self._keep(tx, structs.replace(draft, state="dropped", ended_at=now, content=content), line)
 
     async def roll_back(self, draft_id: UUID, by: str, why: str, line: Line) -> TextDraft:
         """Restore the texts that a published draft replaced; raises Conflict, NoSuchDraft.
@@ -134,15 +136,15 @@ class Editor:
             if old.state != "published":
                 raise Conflict("it is not live; only a published draft can be rolled back")
             pack = self.pack(old.workflow, old.notice)
-            since = {f: t for f, t in old.said.texts.items() if pack.templates.text_of(f) != t.now}
+            since = {f: t for f, t in old.content.texts.items() if pack.templates.text_of(f) != t.now}
             if since:
                 raise Conflict("the words were changed again since; write a draft", since)
-            back = {file: change.was for file, change in old.said.texts.items()}
+            back = {file: change.was for file, change in old.content.texts.items()}
             await self._must_pass(pack, old.notice, back)
             packs = await self._publisher.put(tx, pack, back)
-            texts = {file: TextChange(change.now, change.was, by) for file, change in old.said.texts.items()}
-            said = DraftContent(texts, (by,), why, "", by, packs, old.id)
-            done = TextDraft(new_uuid(), old.workflow, old.notice, "published", 1, now, now, now, said)
+            texts = {file: TextChange(change.now, change.was, by) for file, change in old.content.texts.items()}
+            content = DraftContent(texts, (by,), why, "", by, packs, old.id)
+            done = TextDraft(new_uuid(), old.workflow, old.notice, "published", 1, now, now, now, content)
             await drafts.begin(tx, done)
             await write_audit(tx, [line(done)], now)
         await self._publisher.make_known()
@@ -155,15 +157,15 @@ class Editor:
         if draft.ended_at is not None:
             raise Conflict(f"it was {draft.state} already")
         if draft.version != version:
-            raise Conflict("somebody changed it since you looked at it; look at it again", draft.said.texts)
+            raise Conflict("somebody changed it since you looked at it; look at it again", draft.content.texts)
         return draft
 
     async def _must_fit(self, draft: TextDraft) -> Pack:
         """The pack that it changes; raises Conflict where texts were changed meanwhile, or have mistakes."""
         pack = self.pack(draft.workflow, draft.notice)
-        if not draft.said.texts:
+        if not draft.content.texts:
             raise Conflict("it changes nothing")
-        since = {f: t for f, t in draft.said.texts.items() if pack.templates.text_of(f) not in (t.was, t.now)}
+        since = {f: t for f, t in draft.content.texts.items() if pack.templates.text_of(f) not in (t.was, t.now)}
         if since:
             raise Conflict("the texts in use have changed since; check and save the draft again", since)
         await self._must_pass(pack, draft.notice, draft.texts)
@@ -191,7 +193,7 @@ def _merged(
     pack: Pack, draft: TextDraft, written: Mapping[str, Written], by: str
 ) -> tuple[dict[str, TextChange], list[str]]:
     """The draft's texts including these, and the changed ones; raises Conflict."""
-    texts, changed, theirs = dict(draft.said.texts), [], {}
+    texts, changed, theirs = dict(draft.content.texts), [], {}
     for file, wanted in written.items():
         live = pack.templates.text_of(file)
         known = texts.get(file) or TextChange(live, live)

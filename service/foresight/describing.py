@@ -118,7 +118,7 @@ def condition_in_words(condition: Condition) -> str:
 
 def rule_in_words(rule: PartRule) -> str:
     """How a whole's status follows from its parts: `delivered, where all delivered`."""
-    return f"{rule.to}, where {rule.said}"
+    return f"{rule.to}, where {rule.summary}"
 
 
 def ladder_in_words(rungs: Sequence[Rung]) -> str:

@@ -174,7 +174,7 @@ def _brands(was: Workflow, would: Workflow) -> Iterator[Difference]:
 
 
 def _languages(was: Workflow, would: Workflow) -> Iterator[Difference]:
-    before, after = was.locale_fallback.said, would.locale_fallback.said
+    before, after = was.locale_fallback.declared, would.locale_fallback.declared
     if before != after:
         says = f"which language speaks for another is {shown(after)} instead of {shown(before)}"
         yield Difference("workflow", "locale_fallback", ["customer"], says)

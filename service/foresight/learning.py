@@ -70,32 +70,32 @@ def _steps(past: Past, workflow: Workflow) -> Iterator[JsonObject]:
 
 
 def _event_data(data: EventData, at: datetime, workflow: Workflow) -> JsonObject:
-    said: JsonObject = {}
+    fields: JsonObject = {}
     if isinstance(data, StatusChangedData):
-        said["status"] = data.status
+        fields["status"] = data.status
     elif isinstance(data, IssueReportedData):
-        said["issue"] = data.issue.reason
-    if data.note is not None and "status" not in said:
-        said["note"] = {"text": "a note", "public": data.note.public}
+        fields["issue"] = data.issue.reason
+    if data.note is not None and "status" not in fields:
+        fields["note"] = {"text": "a note", "public": data.note.public}
     if data.eta and data.eta > at:
-        said["eta"] = data.eta - at
+        fields["eta"] = data.eta - at
     if data.appointment and data.appointment.start > at:
         lasts = (data.appointment.end or data.appointment.start) - data.appointment.start
-        said["appointment"] = {"after": data.appointment.start - at, "lasts": lasts}
+        fields["appointment"] = {"after": data.appointment.start - at, "lasts": lasts}
     if data.price and "price" in workflow.demo:
-        said["price"] = True
+        fields["price"] = True
     if data.payment and data.payment.verified:
-        said["paid"] = True
+        fields["paid"] = True
     if data.secrets:
-        said["secrets"] = [*data.secrets]
+        fields["secrets"] = [*data.secrets]
     if data.attributes is not UNSET:
         declared = {n: a for n, a in workflow.attributes.items() if not a.personal}
         if kept := {n: v for n, v in data.attributes.items() if n in declared}:
-            said["attributes"] = kept
-    return said
+            fields["attributes"] = kept
+    return fields
 
 
 def _locales(past: Past) -> Sequence[str]:
     """The languages of the order's people."""
-    people = [p for c in _events(past) for said in (c.event.data.recipients or {}).values() for p in as_list(said)]
+    people = [p for c in _events(past) for given in (c.event.data.recipients or {}).values() for p in as_list(given)]
     return [p.locale for p in people if p.locale]

@@ -119,7 +119,7 @@ def kept_names(plain: bytes, traces: Traces) -> bool:
     return names(kept(plain).message, traces)
 
 
-def said_of_person(plain: bytes, workflows: Mapping[str, Workflow], traces: Traces) -> PersonEvent | None:
+def data_in_waiting(plain: bytes, workflows: Mapping[str, Workflow], traces: Traces) -> PersonEvent | None:
     """What an event that waits says of the person, if it does, for the person."""
     if not kept_names(plain, traces):
         return None

@@ -102,12 +102,12 @@ def open_file(file: BinaryIO, tabs: bool, charset: str = "") -> OpenedFile:
     return opened
 
 
-def read_rows(opened: OpenedFile, spec: ListSpec, said: Mapped, remembered: Mapped, region: str) -> FileRead:
+def read_rows(opened: OpenedFile, spec: ListSpec, chosen: Mapped, remembered: Mapped, region: str) -> FileRead:
     """Read and check all rows; mistakes are collected, not raised."""
     read = opened.read
     if read.mistakes.count or opened.first is None:
         return read
-    read.mapping, wrong = mapping_of(spec, read.header, said, remembered)
+    read.mapping, wrong = mapping_of(spec, read.header, chosen, remembered)
     for problem in wrong:
         read.mistakes.add(opened.first.n, "", problem)
     if not wrong:
@@ -121,9 +121,9 @@ def read_rows(opened: OpenedFile, spec: ListSpec, said: Mapped, remembered: Mapp
     return read
 
 
-def read_file(file: BinaryIO, spec: ListSpec, said: Mapped, remembered: Mapped, region: str, tabs: bool) -> FileRead:
+def read_file(file: BinaryIO, spec: ListSpec, chosen: Mapped, remembered: Mapped, region: str, tabs: bool) -> FileRead:
     """Read header and rows."""
-    return read_rows(open_file(file, tabs), spec, said, remembered, region)
+    return read_rows(open_file(file, tabs), spec, chosen, remembered, region)
 
 
 def _rows(lines: Iterator[FileRow], read: FileRead, spec: ListSpec, region: str) -> None:
@@ -140,8 +140,8 @@ def _rows(lines: Iterator[FileRow], read: FileRead, spec: ListSpec, region: str)
             continue
         for i in nameless:
             if i < len(line.cells) and not is_blank(line.cells[i]):
-                said = "has a value, but the header has no name for it; name its column, or empty it"
-                read.mistakes.add(line.n, f"column {i + 1}", said)
+                problem = "has a value, but the header has no name for it; name its column, or empty it"
+                read.mistakes.add(line.n, f"column {i + 1}", problem)
         row = checker.row(line.n, {column: line.cells[i] for i, column in places if i < len(line.cells)})
         if row is not None and not read.mistakes.count:
             read.rows.add(line.n, row)

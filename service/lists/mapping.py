@@ -28,17 +28,17 @@ def header_of(line: FileRow) -> list[str]:
 
 
 def mapping_of(
-    spec: ListSpec, header: Sequence[str], said: Mapped, remembered: Mapped
+    spec: ListSpec, header: Sequence[str], chosen: Mapped, remembered: Mapped
 ) -> tuple[dict[str, str], list[str]]:
     """The columns by the header's names, and the mistakes, in texts that name the file's column.
 
-    The mapping given now (`said`) takes precedence, then the `remembered` one, then names and titles.
+    The mapping given now (`chosen`) takes precedence, then the `remembered` one, then names and titles.
     """
     mapping: dict[str, str] = {}
     wrong: list[str] = []
     # Columns that our own exports add.
     known = {ADDED: IGNORED, **_names_of(spec)}
-    spelled = {_plain(name): column for name, column in said.items()}
+    spelled = {_plain(name): column for name, column in chosen.items()}
     for name in (n for n in header if n):
         column = spelled.get(_plain(name), remembered.get(name, known.get(_plain(name))))
         if column is None:
@@ -51,7 +51,7 @@ def mapping_of(
         else:
             mapping[name] = column
     wrong += _doubled(mapping)
-    wrong += [f"map.{name}: the file has no such column" for name in said if _plain(name) not in map(_plain, header)]
+    wrong += [f"map.{name}: the file has no such column" for name in chosen if _plain(name) not in map(_plain, header)]
     missing = [n for n, c in spec.columns.items() if c.required and n not in mapping.values()]
     if not wrong:
         wrong += [f"no column of the file is {name!r}, which every row needs" for name in missing]

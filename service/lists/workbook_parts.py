@@ -113,10 +113,10 @@ class Book:
             elif name in inside:
                 inside[name] = False
 
-        def text(said: str) -> None:
+        def text(chunk: str) -> None:
             if inside["t"] and not inside["rPh"]:
-                parts.append(said)
-                if len(parts) * len(said) > MOST_LETTERS and sum(map(len, parts)) > MOST_LETTERS:
+                parts.append(chunk)
+                if len(parts) * len(chunk) > MOST_LETTERS and sum(map(len, parts)) > MOST_LETTERS:
                     raise BadFile(0, f"the workbook has a cell of more than {MOST_LETTERS:,} characters")
 
         name = "xl/sharedStrings.xml"

@@ -84,10 +84,10 @@ class Letter:
     @property
     def is_automatic(self) -> bool:
         """Whether it was sent automatically."""
-        said = str(self._mail["Auto-Submitted"] or "no").split(";")[0].split("(")[0].strip().lower()
+        auto_submitted = str(self._mail["Auto-Submitted"] or "no").split(";")[0].split("(")[0].strip().lower()
         precedence = str(self._mail["Precedence"] or "").strip().lower()
         from_nobody = str(self._mail["Return-Path"] or "x").strip() == "<>"
-        return said != "no" or precedence in _BULK or any(self._mail[h] for h in _PROGRAMS) or from_nobody
+        return auto_submitted != "no" or precedence in _BULK or any(self._mail[h] for h in _PROGRAMS) or from_nobody
 
     @property
     def words(self) -> str:

@@ -128,8 +128,8 @@ class Postbox:
         else:
             # A refusal by the receiving server: it holds for that server's readers, not for everything the relay takes.
             about_us: RefusedScope | None = "destination" if report.is_about_us else None
-            said = " ".join(filter(None, (report.status, report.words)))
-            status = Receipt("undelivered", "", report.status, f"the mail came back: {said}", about_us)
+            diagnosis = " ".join(filter(None, (report.status, report.words)))
+            status = Receipt("undelivered", "", report.status, f"the mail came back: {diagnosis}", about_us)
         await self._settler.write([Outcome(n.id, n.order_id, status)])
         metrics.receipts.labels(CHANNEL, status.status).inc()
 
@@ -141,11 +141,11 @@ class Postbox:
         if letter.is_automatic:
             log.info("mail_in.dropped", kind="automatic", why="no person wrote it (RFC 3834)")
             return
-        said = await asyncio.to_thread(_said, letter)
+        text = await asyncio.to_thread(_text_of, letter)
         key = f"mail:{letter.name or sha256(content).hexdigest()}"
         if stored is None or not stored.message.address:
             order_id = stored.message.order_id if stored else None
-            words = IncomingReply(key, CHANNEL, _canonical(letter.sender), said, order_id=order_id, is_sure=False)
+            words = IncomingReply(key, CHANNEL, _canonical(letter.sender), text, order_id=order_id, is_sure=False)
             await conversations.take(self._orders, words)
             return
         n = stored.message
@@ -156,7 +156,7 @@ class Postbox:
             key=f"{key}:{n.order_id}",
             channel=CHANNEL,
             address=n.address,
-            text=said if is_theirs else f"[{letter.sender[:LONGEST_SENDER] or 'nobody named'}]\n{said}",
+            text=text if is_theirs else f"[{letter.sender[:LONGEST_SENDER] or 'nobody named'}]\n{text}",
             audience=n.audience,
             order_id=n.order_id,
             is_sure=is_theirs and letter.is_clear and not await self._tells_of_others(n.id),
@@ -190,7 +190,7 @@ class Postbox:
             await rows.note(tx, stored.message.id, line)
 
 
-def _said(letter: Letter) -> str:
+def _text_of(letter: Letter) -> str:
     return with_files(legible(letter.words, LONGEST), letter.files)
 
 

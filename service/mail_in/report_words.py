@@ -89,28 +89,30 @@ def is_about_us(status: str, words: str) -> bool:
     A policy (5.7) that only this one mail met, such as a virus that was found, is not ours; nor is a 4.7, which is
     greylisting too, unless the words say so.
     """
-    said = _said(words)
-    if status.startswith("5.7.") and is_about_content(said):
+    diagnosis = _diagnosis(words)
+    if status.startswith("5.7.") and is_about_content(diagnosis):
         return False
-    return isinstance(result_of("", "rcpt", 550, f"{status} {said}" if status.startswith("5.") else said), Refused)
+    return isinstance(
+        result_of("", "rcpt", 550, f"{status} {diagnosis}" if status.startswith("5.") else diagnosis), Refused
+    )
 
 
 def shown_words(words: str) -> str:
     """The words of a diagnosis for people: short, nobody's data in it."""
-    return cleaned_text(_said(words)).strip(" :")
+    return cleaned_text(_diagnosis(words)).strip(" :")
 
 
 def is_passing(status: str, words: str) -> bool:
     """Whether the words tell of what passes, or of this one mail. Asked only where the code is vague."""
     if not _VAGUE.fullmatch(status):
         return False
-    said = _said(words)
-    return reply_class(words) == "4" or bool(_PASSING.search(said)) or is_about_content(said)
+    diagnosis = _diagnosis(words)
+    return reply_class(words) == "4" or bool(_PASSING.search(diagnosis)) or is_about_content(diagnosis)
 
 
-def _said(words: str) -> str:
+def _diagnosis(words: str) -> str:
     """The words of a diagnosis, without its type and codes."""
-    said = STATUS.sub("", re.sub(r"(?i)^\s*(?:smtp|x-\w+)\s*;\s*", "", words))
+    diagnosis = STATUS.sub("", re.sub(r"(?i)^\s*(?:smtp|x-\w+)\s*;\s*", "", words))
     # Each line of a long answer begins with the code, and a hyphen.
-    one = re.sub(r"(?:(?<=\s)|^)[45]\d\d-\s*", "", " ".join(said.split()))
+    one = re.sub(r"(?:(?<=\s)|^)[45]\d\d-\s*", "", " ".join(diagnosis.split()))
     return re.sub(r"^\s*[45]\d\d\s+", "", one)[:2000]

@@ -242,9 +242,9 @@ def _most_telling(status: str, diagnosis: str) -> str:
 
 def _is_automatic(mail: Message) -> bool:
     """An absence notice or the like (RFC 3834), which reports nothing."""
-    said = str(mail["Auto-Submitted"] or "").split(";")[0].strip().lower()
+    auto_submitted = str(mail["Auto-Submitted"] or "").split(";")[0].strip().lower()
     return (
-        said == "auto-replied"
+        auto_submitted == "auto-replied"
         or is_away(_subject(mail))
         or bool(mail["X-Autoreply"] or mail["X-Autorespond"])
         or str(mail["Precedence"] or "").strip().lower() == "auto_reply"
@@ -270,11 +270,11 @@ def _in_words(mail: Message, parts: list[Message]) -> DeliveryReport:
 
 def _subject(mail: Message) -> str:
     """As it is shown; as it came, where it cannot be decoded."""
-    said = str(mail["Subject"] or "")
+    subject = str(mail["Subject"] or "")
     try:
-        return str(email.header.make_header(email.header.decode_header(said)))
+        return str(email.header.make_header(email.header.decode_header(subject)))
     except (ValueError, LookupError, email.errors.HeaderParseError):
-        return said
+        return subject
 
 
 def _first_text(parts: list[Message]) -> str:

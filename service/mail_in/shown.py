@@ -28,7 +28,7 @@ class _Page:
     """The open elements at a place in the mail, and the text so far."""
 
     def __init__(self) -> None:
-        self.said: list[str] = []
+        self.pieces: list[str] = []
         self._open: list[tuple[str, bool]] = []
         self._hidden = 0
 
@@ -37,11 +37,11 @@ class _Page:
         is_quote = tag == "blockquote" or any(name in names for name in _QUOTES)
         if not self._hidden:
             if "divRplyFwdMsg" in names:
-                self.said.append(f"\n{ALL_QUOTED}\n")
+                self.pieces.append(f"\n{ALL_QUOTED}\n")
             if is_quote:
-                self.said.append(f"\n{QUOTED}\n")
+                self.pieces.append(f"\n{QUOTED}\n")
             elif tag in _BREAKS:
-                self.said.append("\n")
+                self.pieces.append("\n")
         if tag not in _VOID and len(self._open) < _DEEPEST:
             is_hidden = is_quote or tag in _LEFT_OUT
             self._open.append((tag, is_hidden))
@@ -56,7 +56,7 @@ class _Page:
 
     def show(self, text: str) -> None:
         if text and not self._hidden:
-            self.said.append(unescape(text))
+            self.pieces.append(unescape(text))
 
 
 def _markup(html: str) -> Iterator[tuple[str, re.Match[str] | None]]:
@@ -84,5 +84,5 @@ def shown(html: str) -> str:
                 page.end(tag)
             else:
                 page.begin(tag, found[3])
-    text = "".join(page.said).replace("\u00a0", " ")
+    text = "".join(page.pieces).replace("\u00a0", " ")
     return "\n".join(" ".join(line.split()) for line in text.split("\n"))

@@ -140,14 +140,14 @@ def unheard(workflows: Iterable[Workflow], names: Iterable[str]) -> list[str]:
     teams = [team for w in workflows for team in w.teams.values()]
     levels = {(v.to, team.name) for team in teams for v in team.levels}
     callable_ = {team.name for team in teams} | {to for to, _ in levels}
-    said = []
+    warnings = []
     for name in sorted(known - callable_):
         near = difflib.get_close_matches(name, sorted(callable_), n=1)
         hint = f"; did you mean {near[0]!r}?" if near else ""
-        said.append(f"STAGEBELL_TEAM_URLS: no team or level is called {name!r}{hint}")
-    said += [
+        warnings.append(f"STAGEBELL_TEAM_URLS: no team or level is called {name!r}{hint}")
+    warnings += [
         f"STAGEBELL_TEAM_URLS: level {to!r} of {team!r} has no addresses; the team's own are called in its stead"
         for to, team in sorted(levels)
         if to not in known and team in known
     ]
-    return said
+    return warnings

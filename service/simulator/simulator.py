@@ -102,40 +102,40 @@ class Simulator:
             data: JsonObject = {"workflow": workflow}
             if i == 0:
                 data |= begins
-            data |= self._said(step, at, price)
+            data |= self._step_data(step, at, price)
             published = at + parse_duration(step.get("delayed", "0s"))
             invented = Invented(published, f"{order_id}-{i}", _type(step), order_id, at, data)
             yield invented
             if step.get("twice"):
                 yield msgspec.structs.replace(invented, published=published + timedelta(seconds=5))
 
-    def _said(self, step: Mapping[str, Any], at: datetime, price: dict[str, str]) -> JsonObject:
-        said: JsonObject = {}
+    def _step_data(self, step: Mapping[str, Any], at: datetime, price: dict[str, str]) -> JsonObject:
+        data: JsonObject = {}
         if "status" in step:
-            said["status"] = step["status"]
+            data["status"] = step["status"]
         if "issue" in step:
-            said["issue"] = {"reason": step["issue"], "detail": "reported in the demo"}
+            data["issue"] = {"reason": step["issue"], "detail": "reported in the demo"}
         if "note" in step:
-            said["note"] = {"text": step["note"]["text"], "public": step["note"].get("public", False)}
+            data["note"] = {"text": step["note"]["text"], "public": step["note"].get("public", False)}
         if "attributes" in step:
-            said["attributes"] = step["attributes"]
+            data["attributes"] = step["attributes"]
         if "brand" in step:
-            said["brand"] = step["brand"]
+            data["brand"] = step["brand"]
         if "appointment" in step:
             begins = at + parse_duration(step["appointment"]["after"])
-            said["appointment"] = {"start": begins, "end": begins + parse_duration(step["appointment"]["lasts"])}
+            data["appointment"] = {"start": begins, "end": begins + parse_duration(step["appointment"]["lasts"])}
         if step.get("assignee") == "new":
-            said["assignee"] = self._assignee()
+            data["assignee"] = self._assignee()
         if "eta" in step:
-            said["eta"] = at + parse_duration(step["eta"])
+            data["eta"] = at + parse_duration(step["eta"])
         if step.get("price"):
-            said["price"] = price
+            data["price"] = price
         if step.get("paid"):
-            said["payment"] = {"verified": True}
+            data["payment"] = {"verified": True}
         for name in step.get("secrets", ()):
             code = f"{self._random.randrange(10**6):06d}"
-            said.setdefault("secrets", {})[name] = {"value": code, "expires": at + timedelta(minutes=10)}
-        return said
+            data.setdefault("secrets", {})[name] = {"value": code, "expires": at + timedelta(minutes=10)}
+        return data
 
     def _customer(self, number: int) -> JsonObject:
         name = self._demo["customers"][number % len(self._demo["customers"])]

@@ -150,14 +150,14 @@ def _currencies(region: str) -> list[tuple[str, Any, Any, bool]]:
 
 def retyped(inputs: Sequence[ActInput], form: Form, problem: str) -> list[ActInput]:
     """The fields as they were filled in, with the problem beside the field that it names."""
-    where, _, said = problem.partition(": ")
+    where, _, message = problem.partition(": ")
     typed = {i.name for i in inputs if i.name in form or i.kind == "tick"}
     shown = [structs.replace(i, value=form.get(i.name, "")) if i.name in typed else i for i in inputs]
     exactly = (n for n, i in enumerate(shown) if where and where == i.name)
     nearly = (n for n, i in enumerate(shown) if where and where in (i.path, i.path.removeprefix(ATTRIBUTES)))
     at = next(chain(exactly, nearly), None)
     if at is not None:
-        shown[at] = structs.replace(shown[at], problem=said)
+        shown[at] = structs.replace(shown[at], problem=message)
     return shown
 
 
@@ -171,34 +171,34 @@ def given_in(form: Form, inputs: Sequence[ActInput], attributes: Mapping[str, At
 
     Raises Rejection that begins with the field's name.
     """
-    said = {i.name: text for i in inputs if (text := form.get(i.name, "").strip())}
+    fields = {i.name: text for i in inputs if (text := form.get(i.name, "").strip())}
     given: JsonObject = {}
-    if "eta" in said:
-        given["eta"] = moment(said, "eta", zone)
-    if {"appointment.start", "appointment.end"} & said.keys():
-        given["appointment"] = _appointment(said, zone)
-    if "price.amount" in said:
-        given["price"] = Price(**_money(said, "price"))
-    if "note.text" in said:
-        given["note"] = Note(said["note.text"][:MOST_LETTERS], said.get("note.public") == "true")
-    if said.keys() & {f"assignee.{part}" for part in ("name", "id", "phone", "email")}:
-        given["assignee"] = _assignee(said)
-    found = _attributes(said, inputs, attributes, zone)
-    lines = _quote_lines(said, inputs)
+    if "eta" in fields:
+        given["eta"] = moment(fields, "eta", zone)
+    if {"appointment.start", "appointment.end"} & fields.keys():
+        given["appointment"] = _appointment(fields, zone)
+    if "price.amount" in fields:
+        given["price"] = Price(**_money(fields, "price"))
+    if "note.text" in fields:
+        given["note"] = Note(fields["note.text"][:MOST_LETTERS], fields.get("note.public") == "true")
+    if fields.keys() & {f"assignee.{part}" for part in ("name", "id", "phone", "email")}:
+        given["assignee"] = _assignee(fields)
+    found = _attributes(fields, inputs, attributes, zone)
+    lines = _quote_lines(fields, inputs)
     if lines:
         path, rows, total = lines
         found[path.removeprefix(ATTRIBUTES)] = rows
         if total and "price" not in given:
-            given["price"] = Price(total, _currency(said, "price.currency"))
+            given["price"] = Price(total, _currency(fields, "price.currency"))
     if found:
         given["attributes"] = found
     return given
 
 
-def moment(said: Mapping[str, str], name: str, zone: ZoneInfo) -> datetime:
+def moment(fields: Mapping[str, str], name: str, zone: ZoneInfo) -> datetime:
     """A local date and time in this zone, as UTC; raises Rejection for anything else, or an hour skipped by DST."""
     try:
-        local = datetime.fromisoformat(said[name])
+        local = datetime.fromisoformat(fields[name])
     except ValueError:
         raise Rejection(f"{name}: a day and a time are expected, such as 2026-12-27T10:00") from None
     if local.tzinfo is not None:
@@ -209,73 +209,73 @@ def moment(said: Mapping[str, str], name: str, zone: ZoneInfo) -> datetime:
     return at
 
 
-def _appointment(said: Mapping[str, str], zone: ZoneInfo) -> Appointment:
-    if "appointment.start" not in said:
+def _appointment(fields: Mapping[str, str], zone: ZoneInfo) -> Appointment:
+    if "appointment.start" not in fields:
         raise Rejection("appointment.start: the start is needed, too")
-    start = moment(said, "appointment.start", zone)
-    end = moment(said, "appointment.end", zone) if "appointment.end" in said else None
+    start = moment(fields, "appointment.start", zone)
+    end = moment(fields, "appointment.end", zone) if "appointment.end" in fields else None
     if end is not None and end <= start:
         raise Rejection("appointment.end: it ends before it begins")
     return Appointment(start, end)
 
 
-def _money(said: Mapping[str, str], path: str) -> dict[str, str]:
-    return {"amount": _amount(said, f"{path}.amount"), "currency": _currency(said, f"{path}.currency")}
+def _money(fields: Mapping[str, str], path: str) -> dict[str, str]:
+    return {"amount": _amount(fields, f"{path}.amount"), "currency": _currency(fields, f"{path}.currency")}
 
 
-def _amount(said: Mapping[str, str], name: str) -> str:
-    text = re.sub(r"[\s\u00a0\u202f]", "", said[name])
+def _amount(fields: Mapping[str, str], name: str) -> str:
+    text = re.sub(r"[\s\u00a0\u202f]", "", fields[name])
     if not _AMOUNT.match(text):
         raise Rejection(f"{name}: an amount is expected, such as 1250.00")
     return text.replace(",", ".")
 
 
-def _currency(said: Mapping[str, str], name: str) -> str:
-    text = said.get(name, "").upper()
+def _currency(fields: Mapping[str, str], name: str) -> str:
+    text = fields.get(name, "").upper()
     if not _CURRENCY.match(text):
         raise Rejection(f"{name}: three letters are expected, such as EUR")
     return text
 
 
-def _assignee(said: Mapping[str, str]) -> AssigneeGiven:
+def _assignee(fields: Mapping[str, str]) -> AssigneeGiven:
     """The chosen assignee; one without an id is identified by their address or name."""
-    part = {p: said[f"assignee.{p}"] for p in ("email", "phone", "name") if f"assignee.{p}" in said}
-    role = said.get("assignee.role")
+    part = {p: fields[f"assignee.{p}"] for p in ("email", "phone", "name") if f"assignee.{p}" in fields}
+    role = fields.get("assignee.role")
     if not role:
         raise Rejection("assignee.role: choose a role")
-    known_by = said.get("assignee.id") or next(iter(part.values()))
+    known_by = fields.get("assignee.id") or next(iter(part.values()))
     return msgspec.convert({**part, "role": role, "id": known_by}, AssigneeGiven)
 
 
 def _attributes(
-    said: Mapping[str, str], inputs: Iterable[ActInput], attributes: Mapping[str, Attribute], zone: ZoneInfo
+    fields: Mapping[str, str], inputs: Iterable[ActInput], attributes: Mapping[str, Attribute], zone: ZoneInfo
 ) -> JsonObject:
     found: JsonObject = {}
     for path in dict.fromkeys(i.path for i in inputs if i.path.startswith(ATTRIBUTES) and not i.line):
         attribute = attributes[path.removeprefix(ATTRIBUTES)]
         if attribute.type == "money":
-            if f"{path}.amount" in said:
-                found[attribute.name] = _money(said, path)
-        elif path in said:
-            found[attribute.name] = _attribute(attribute, said, path, zone)
+            if f"{path}.amount" in fields:
+                found[attribute.name] = _money(fields, path)
+        elif path in fields:
+            found[attribute.name] = _attribute(attribute, fields, path, zone)
     return found
 
 
-def _attribute(attribute: Attribute, said: Mapping[str, str], path: str, zone: ZoneInfo) -> Any:
+def _attribute(attribute: Attribute, fields: Mapping[str, str], path: str, zone: ZoneInfo) -> Any:
     match attribute.type:
         case "list":
-            return [part.strip() for part in said[path].split(",") if part.strip()]
+            return [part.strip() for part in fields[path].split(",") if part.strip()]
         case "number":
-            return said[path].replace(",", ".")
+            return fields[path].replace(",", ".")
         case "boolean":
-            return said[path] == "true"
+            return fields[path] == "true"
         case "datetime":
-            return moment(said, path, zone).isoformat()
+            return moment(fields, path, zone).isoformat()
         case _:
-            return said[path]
+            return fields[path]
 
 
-def _quote_lines(said: Mapping[str, str], inputs: Iterable[ActInput]) -> tuple[str, list[JsonObject], str] | None:
+def _quote_lines(fields: Mapping[str, str], inputs: Iterable[ActInput]) -> tuple[str, list[JsonObject], str] | None:
     """The attribute that holds the quote's lines, the lines, and their total; None where no line was filled in."""
     rows: list[JsonObject] = []
     path, total = "", Decimal(0)
@@ -283,14 +283,14 @@ def _quote_lines(said: Mapping[str, str], inputs: Iterable[ActInput]) -> tuple[s
         if not i.line or not i.name.endswith(".what"):
             continue
         path, cost = i.path, i.name.replace(".what", ".cost")
-        if i.name not in said and cost not in said:
+        if i.name not in fields and cost not in fields:
             continue
-        if i.name not in said:
+        if i.name not in fields:
             raise Rejection(f"{i.name}: say what this cost is for")
-        row: JsonObject = {"what": said[i.name]}
-        if cost in said:
-            amount = _amount(said, cost)
-            row["cost"] = {"amount": amount, "currency": _currency(said, "price.currency")}
+        row: JsonObject = {"what": fields[i.name]}
+        if cost in fields:
+            amount = _amount(fields, cost)
+            row["cost"] = {"amount": amount, "currency": _currency(fields, "price.currency")}
             total += Decimal(amount)
         rows.append(row)
     cents = total.quantize(Decimal("0.01"))

@@ -35,7 +35,7 @@ from service.workflows import cldr, filters
 
 # Sent with each form that the page shows, so that a double tap counts once.
 FORM: Final = "assignee form"
-SAYINGS: Final = ("taken", "again", "too_late")
+RESULTS: Final = ("taken", "again", "too_late")
 CHOICE: Final = "choice"
 
 
@@ -66,20 +66,20 @@ async def post_act(request: web.Request) -> web.StreamResponse:
         return gone(request, problem)
     form, name = await form_of(request), request.match_info["act"]
     try:
-        said = await _done(request, form, name)
+        result = await _done(request, form, name)
     except Problem as problem:
         # The order was assigned to somebody else meanwhile.
         if problem.status == 404:
             return gone(request, problem)
         raise
     except NotNow:
-        said = _late(order, workflow, name)
+        result = _late(order, workflow, name)
     except Rejection as refused:
         # Read again: the problem is shown beside the order's current state.
         order, workflow = await assigned_order(request)
         return _shown(request, order, workflow, name, form, refused.reason)
     asked = _asked_language(request, order, workflow)
-    raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?said={said}{asked and f'&{asked}'}")
+    raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?result={result}{asked and f'&{asked}'}")
 
 
 async def _done(request: web.Request, form: Form, name: str) -> str:
@@ -131,7 +131,7 @@ def _shown(
     ended = workflow.is_final(order.status)
     writing = cldr.writing(locale, region_of(locale))
     zone = zone_of(workflow.timezone)
-    said = request.query.get("said", "")
+    result = request.query.get("result", "")
     acts = () if ended else link_acts.offered(workflow, order)
     buttons = [_button(request, order, workflow, act, locale) for act in acts]
     if form is not None:
@@ -144,7 +144,7 @@ def _shown(
         "buttons": buttons,
         "when": lambda moment: filters.moment(moment.astimezone(zone), writing),
         "clock": lambda moment: filters.clock(moment.astimezone(zone), writing),
-        "said": said if said in SAYINGS else "",
+        "result": result if result in RESULTS else "",
         "token": request.match_info["token"],
         "asked": _asked_language(request, order, workflow),
     }

@@ -120,11 +120,11 @@ def pack_schema(workflow: Workflow) -> JsonObject:
 
 def _attribute(attribute: Attribute) -> JsonObject:
     """The schema of an attribute; null, which clears it, is always allowed."""
-    said: JsonObject = dict(_ATTRIBUTES[attribute.type])
-    if said:
-        said = {"anyOf": [said, {"type": "null"}]}
+    schema: JsonObject = dict(_ATTRIBUTES[attribute.type])
+    if schema:
+        schema = {"anyOf": [schema, {"type": "null"}]}
     title = next(iter(attribute.titles.values()), "")
-    return {**said, **({"title": title} if title else {})}
+    return {**schema, **({"title": title} if title else {})}
 
 
 def pack_json_schema(workflow: Workflow) -> JsonObject:

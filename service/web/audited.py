@@ -61,10 +61,10 @@ def name_of(caller: Caller) -> str:
 
 def noted(request: web.Request, act: str = "", people: Sequence[str] = (), **detail: object) -> None:
     """Say more exactly what the request does: another act, the people it asks for, details without personal data."""
-    said = request.setdefault(_NOTED, {"act": "", "people": (), "detail": {}})
-    said["act"] = act or said["act"]
-    said["people"] = (*said["people"], *people)
-    said["detail"] |= detail
+    notes = request.setdefault(_NOTED, {"act": "", "people": (), "detail": {}})
+    notes["act"] = act or notes["act"]
+    notes["people"] = (*notes["people"], *people)
+    notes["detail"] |= detail
 
 
 def address_in(text: str, country: str | None = None) -> tuple[str, ...]:
@@ -83,7 +83,7 @@ def audit_line(request: web.Request, act: str, workflow: str = "", order_id: str
 
 def _line(request: web.Request, act: str, workflow: str, order_id: str, detail: JsonObject) -> AuditLine:
     caller = request[CALLER]
-    said = request.get(_NOTED, {"people": (), "detail": {}})
+    notes = request.get(_NOTED, {"people": (), "detail": {}})
     return AuditLine(
         name_of(caller),
         caller.role,
@@ -91,8 +91,8 @@ def _line(request: web.Request, act: str, workflow: str, order_id: str, detail: 
         workflow,
         order_id,
         address_of(request),
-        tuple(dict.fromkeys(said["people"])),
-        {**said["detail"], **detail},
+        tuple(dict.fromkeys(notes["people"])),
+        {**notes["detail"], **detail},
     )
 
 
@@ -122,14 +122,14 @@ async def after(request: web.Request) -> None:
     act = request.get(AUDIT)
     if request.get(_IN_LINE) or act is None or isinstance(act, Unaudited) or act.before:
         return
-    said = request.get(_NOTED, {"act": ""})
+    notes = request.get(_NOTED, {"act": ""})
     if not act.renews:
-        await _record(request, said["act"] or act.name)
+        await _record(request, notes["act"] or act.name)
         return
     key = (name_of(request[CALLER]), address_of(request), act.name, request.path_qs)
     auditor = request.app[CONTEXT].auditor
     if not auditor.is_repeat(*key):
-        await _record(request, said["act"] or act.name)
+        await _record(request, notes["act"] or act.name)
         auditor.remember(*key)
 
 
@@ -160,8 +160,8 @@ async def record_stranger(request: web.Request, act: str, subject: str = "", **d
     left_out = auditor.admits_stranger()
     if left_out is None:
         return
-    said = {**detail, "left_out_before": left_out} if left_out else detail
-    line = AuditLine("nobody:", "", act, origin=address_of(request), detail=said, subject=subject)
+    details = {**detail, "left_out_before": left_out} if left_out else detail
+    line = AuditLine("nobody:", "", act, origin=address_of(request), detail=details, subject=subject)
     await auditor.record(line)
 
 

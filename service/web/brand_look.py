@@ -25,14 +25,14 @@ class PageBrand(Struct, frozen=True):
 
     def policy(self, usual: str) -> str:
         """The page's Content-Security-Policy, which allows these styles by their hash and the logo by its host."""
-        said = usual
+        directives = usual
         if self.style:
             digest = base64.b64encode(hashlib.sha256(self.style.encode()).digest()).decode()
-            said = said.replace("style-src 'self'", f"style-src 'self' 'sha256-{digest}'")
+            directives = directives.replace("style-src 'self'", f"style-src 'self' 'sha256-{digest}'")
         if self.logo:
             host = "://".join(urlsplit(self.logo)[:2])
-            said = said.replace("img-src 'self'", f"img-src 'self' {host}")
-        return said
+            directives = directives.replace("img-src 'self'", f"img-src 'self' {host}")
+        return directives
 
 
 def brand_of(workflow: Workflow | None, name: str, usual: str) -> PageBrand:

@@ -42,7 +42,7 @@ class StreamLine(Struct, frozen=True):
     team: str
     order: OrderRef
     is_incident: bool
-    said: bytes
+    full: bytes
     brief: bytes
     wire: bytes
     place: StreamPlace
@@ -54,15 +54,15 @@ class StreamLine(Struct, frozen=True):
         data = event["data"]
         place = StreamPlace(seq, mark_of(at))
         order = OrderRef(data["workflow"], data["order_id"])
-        said = brief = f"event: escalation.{kind}\ndata: {body}\n\n".encode()
+        full = brief = f"event: escalation.{kind}\ndata: {body}\n\n".encode()
         if data.pop("orders", None):
             brief = f"event: escalation.{kind}\ndata: {msgspec.json.encode(event).decode()}\n\n".encode()
-        wire = _named(str(place)) + said
-        return cls(seq, data["team"], order, data.get("incident", False), said, brief, wire, place)
+        wire = _named(str(place)) + full
+        return cls(seq, data["team"], order, data.get("incident", False), full, brief, wire, place)
 
     def wire_at(self, place: str, *, brief: bool) -> bytes:
         """Its bytes, with the place named as this reader is told it."""
-        return _named(place) + (self.brief if brief else self.said)
+        return _named(place) + (self.brief if brief else self.full)
 
 
 def _named(place: str) -> bytes:

@@ -44,12 +44,12 @@ async def tell(request: web.Request, asked: BroadcastOrder) -> BroadcastAnswer:
         ids = await _found(request, tx, asked)
     if len(ids) > MOST:
         raise Rejection(f"filter: more than {MOST:,} orders match; narrow it")
-    said = None if asked.dry_run else audit_line(request, "broadcast.sent", asked.workflow, notice=asked.notice)
+    line = None if asked.dry_run else audit_line(request, "broadcast.sent", asked.workflow, notice=asked.notice)
     noted(request, "broadcast.counted", notice=asked.notice)
     what = Broadcast(
         asked.notice, request[CALLER].name, tuple(asked.channels), asked.inputs, asked.per_minute, asked.dry_run
     )
-    done = await broadcast(context.orders, what, ids, said)
+    done = await broadcast(context.orders, what, ids, line)
     return BroadcastAnswer(asked.dry_run, **structs.asdict(done))
 
 

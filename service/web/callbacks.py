@@ -53,15 +53,15 @@ async def twilio_status(request: web.Request) -> web.StreamResponse:
     form, _ = await _signed(request)
     context = request.app[CONTEXT]
     message_id = context.orders.keyring.read_token(CALLBACK_PURPOSE, request.query.get("n", ""))
-    said = form.get("MessageStatus", form.get("SmsStatus", "")).lower()
+    reported = form.get("MessageStatus", form.get("SmsStatus", "")).lower()
     if message_id is None:
         raise Problem(403, "Refused", "this callback address was not issued by this installation")
-    if not said:
+    if not reported:
         raise Problem(400, "Not readable", "MessageStatus is missing")
-    status = STATUSES.get(said)
+    status = STATUSES.get(reported)
     if status is None:
         # Twilio adds values without notice: accept one that we do not know, as sending it again would not help.
-        word = said if re.fullmatch("[a-z_]{1,32}", said) else "not a word"
+        word = reported if re.fullmatch("[a-z_]{1,32}", reported) else "not a word"
         log.warning("receipt.unknown_status", message_id=str(message_id), status=word)
         metrics.receipts.labels("", "unknown").inc()
         return web.Response(status=204)
@@ -89,8 +89,10 @@ async def twilio_inbound(request: web.Request) -> web.StreamResponse:
         return web.Response(text=EMPTY_TWIML, content_type="text/xml")
     more = [w for pack in context.orders.packs for w in pack.workflow.opt_out_words]
     senders = {form.get("To", "").removeprefix("whatsapp:"), form.get("MessagingServiceSid", "")} - {""}
-    said = form.get("OptOutType", "").strip().upper()
-    wish = OPT_OUT_TYPES[said] if said in OPT_OUT_TYPES else wish_of(form.get("Body", ""), channel, more)
+    opt_out_type = form.get("OptOutType", "").strip().upper()
+    wish = (
+        OPT_OUT_TYPES[opt_out_type] if opt_out_type in OPT_OUT_TYPES else wish_of(form.get("Body", ""), channel, more)
+    )
     if wish == "stop":
         await opt_outs.stop(context.orders, channel, person, senders, "they wrote so")
     elif wish == "start" and not await opt_outs.start(context.orders, channel, person, "they wrote so"):
@@ -110,7 +112,7 @@ async def _keep(
     payload = one_line(_tapped(form))[:64]
     words = form.get("Body", "") or form.get("ButtonText", "") or form.get("ListTitle", "") or payload
     files = whole_number(form.get("NumMedia", ""), 1, MOST_FILES) or 0
-    said = IncomingReply(
+    incoming = IncomingReply(
         key=f"twilio:{sid or uuid4().hex}",
         channel=channel,
         address=person,
@@ -121,7 +123,7 @@ async def _keep(
         opted_out=wish == "stop",
         only_known=wish is not None,
     )
-    await conversations.take(request.app[CONTEXT].orders, said)
+    await conversations.take(request.app[CONTEXT].orders, incoming)
 
 
 def _tapped(form: Form) -> str:

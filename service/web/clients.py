@@ -28,8 +28,8 @@ def address_of(request: web.Request) -> str:
     proxies = request.app[CONTEXT].settings.proxies
     if not proxies:
         return peer
-    said = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
-    true = [_address(entry) for entry in said if entry.strip()][-proxies:]
+    entries = ",".join(request.headers.getall("X-Forwarded-For", ())).split(",")
+    true = [_address(entry) for entry in entries if entry.strip()][-proxies:]
     # Skip an entry that is no address; take the next one nearer to us.
     return next((str(a) for a in true if a is not None), peer)
 

@@ -52,13 +52,13 @@ async def shown(request: web.Request, ref: OrderRef) -> Conversation:
         if order is None:
             raise NoSuchOrder
         workflow = context.orders.packs.for_order(order.workflow, order.version).workflow
-        said = await reading.conversation(tx, order.id, workflow)
+        messages = await reading.conversation(tx, order.id, workflow)
         who = await reading.answering(tx, order.id, now)
         ways = await _ways(context, tx, order, workflow, now)
     talk = order.conversation
     locale = locale_of(order, workflow)
     return Conversation(
-        messages=said,
+        messages=messages,
         unanswered_since=talk.unanswered_since if talk else None,
         answering=who.by,
         answering_until=who.until,
@@ -106,12 +106,12 @@ def prepared(workflow: Workflow, status: str, locale: str) -> list[PreparedAnswe
 
 async def post_answer(request: web.Request) -> web.StreamResponse:
     """Answer the customer, or show other agents that the caller is about to."""
-    said = await body_of(request, CustomerAnswer)
+    customer_answer = await body_of(request, CustomerAnswer)
     ref = order_ref(request)
-    if said.answering:
+    if customer_answer.answering:
         await show_answering(request, ref)
         return answer(await shown(request, ref))
-    await answer_customer(request, ref, said)
+    await answer_customer(request, ref, customer_answer)
     return answer(await shown(request, ref), 201)
 
 
@@ -128,17 +128,17 @@ async def show_answering(request: web.Request, ref: OrderRef) -> None:
     orders.wakeups.wake({TALK_TOPIC})
 
 
-async def answer_customer(request: web.Request, ref: OrderRef, said: CustomerAnswer) -> None:
+async def answer_customer(request: web.Request, ref: OrderRef, customer_answer: CustomerAnswer) -> None:
     """Send the agent's answer; raises NoSuchOrder, Rejection."""
     context = request.app[CONTEXT]
-    text = said.text
-    if said.prepared:
+    text = customer_answer.text
+    if customer_answer.prepared:
         ready = {p.question: p.text for p in (await shown(request, ref)).prepared}
-        if said.prepared not in ready:
+        if customer_answer.prepared not in ready:
             raise Rejection(f"prepared: no such question is answered in this status; known: {', '.join(ready)}")
-        text = text or ready[said.prepared]
+        text = text or ready[customer_answer.prepared]
     by = request[CALLER].name
-    cause = AnswerCustomer(context.orders.time.now(), text, by, said.channel)
+    cause = AnswerCustomer(context.orders.time.now(), text, by, customer_answer.channel)
     line = audit_line(request, f"notice.sent {ANSWER}", *ref)
     result = await context.orders.act(ref, cause, [line], scope=scope_of(request))
     assert result.decision is not None

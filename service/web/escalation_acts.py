@@ -47,11 +47,11 @@ def snooze_until(request: web.Request, until: datetime | None, minutes: int | No
     return until
 
 
-async def handle(request: web.Request, name: str, act: EscalationAct, said: ActDetails) -> tuple[str, int]:
+async def handle(request: web.Request, name: str, act: EscalationAct, details: ActDetails) -> tuple[str, int]:
     """Act on one escalation, or on every open one of an incident; its state now, and how many. Raises Problem."""
     orders = request.app[CONTEXT].orders
     escalation_id = uuid_of(name, "escalation")
-    if act == "comment" and not said.comment.strip():
+    if act == "comment" and not details.comment.strip():
         raise Problem(422, "Not accepted", "comment: some words are expected")
     scope = scope_of(request)
     async with orders.ledger.reading() as tx:
@@ -59,24 +59,24 @@ async def handle(request: web.Request, name: str, act: EscalationAct, said: ActD
         seen = await sees_incident(tx, escalation_id, scope=scope)
         incident = await handling.state_of_incident(tx, escalation_id) if seen else None
     if incident is not None:
-        _require_free(request, incident, act, said)
+        _require_free(request, incident, act, details)
     states, refused = [], "all that it gathered is settled; open those one by one"
     for member, workflow, order_id in homes:
-        cause = await _cause(request, member, act, said)
+        cause = await _cause(request, member, act, details)
         line = audit_line(request, f"escalation.{act}", workflow, order_id)
         try:
             states.append(_state_in(await orders.act(OrderRef(workflow, order_id), cause, [line], scope=scope), member))
         except (Rejection, NoSuchOrder) as error:
             refused = getattr(error, "reason", "its order is gone")
-    state = _state_after(request, act, said)
+    state = _state_after(request, act, details)
     # Last, so that an act that was interrupted before can be repeated.
-    of_provider = seen and await _handled_of_provider(request, escalation_id, act, state, said)
+    of_provider = seen and await _handled_of_provider(request, escalation_id, act, state, details)
     if not homes and incident is None:
         raise Problem(404, "No such escalation", "there is no escalation with this id")
     if not states and not of_provider:
         raise Problem(409, "Not possible", refused)
     if incident is not None:
-        await _keep(request, escalation_id, act, state, said, of_provider=of_provider)
+        await _keep(request, escalation_id, act, state, details, of_provider=of_provider)
     return states[0] if states and incident is None else state, max(len(states), 1)
 
 
@@ -85,48 +85,60 @@ def _state_in(result: Result, escalation_id: UUID) -> str:
     return next((e.state for e in after if e.id == escalation_id), "resolved")
 
 
-async def _cause(request: web.Request, member: UUID, act: EscalationAct, said: ActDetails) -> HandleEscalation:
+async def _cause(request: web.Request, member: UUID, act: EscalationAct, details: ActDetails) -> HandleEscalation:
     orders = request.app[CONTEXT].orders
     settled = None
     if act == "reopen":
         async with orders.ledger.reading() as tx:
             settled = await handling.find_resolved(tx, member)
     return HandleEscalation(
-        orders.time.now(), member, act, request[CALLER].name, said.comment, said.until, said.to, said.take_over, settled
+        orders.time.now(),
+        member,
+        act,
+        request[CALLER].name,
+        details.comment,
+        details.until,
+        details.to,
+        details.take_over,
+        settled,
     )
 
 
-def _state_after(request: web.Request, act: EscalationAct, said: ActDetails) -> str:
+def _state_after(request: web.Request, act: EscalationAct, details: ActDetails) -> str:
     """The state after the act: taking acknowledges, being assigned does not, and comments change nothing."""
     if act == "assign":
-        return "acknowledged" if said.to == request[CALLER].name else "open"
+        return "acknowledged" if details.to == request[CALLER].name else "open"
     return {"acknowledge": "acknowledged", "resolve": "resolved", "snooze": "snoozed"}.get(act, "open")
 
 
-def _require_free(request: web.Request, incident: tuple[str, str], act: EscalationAct, said: ActDetails) -> None:
+def _require_free(request: web.Request, incident: tuple[str, str], act: EscalationAct, details: ActDetails) -> None:
     state, owner = incident
-    if act in ("acknowledge", "assign") and not said.take_over and owner not in ("", request[CALLER].name, said.to):
+    if (
+        act in ("acknowledge", "assign")
+        and not details.take_over
+        and owner not in ("", request[CALLER].name, details.to)
+    ):
         raise Problem(409, "Somebody has it", f"{owner} has it; take it over explicitly (take_over)")
     if state == "resolved" and act not in ("comment", "reopen"):
         raise Problem(409, "Not possible any more", "the incident is not open any more")
 
 
 async def _keep(
-    request: web.Request, incident_id: UUID, act: EscalationAct, state: str, said: ActDetails, *, of_provider: bool
+    request: web.Request, incident_id: UUID, act: EscalationAct, state: str, details: ActDetails, *, of_provider: bool
 ) -> None:
     """Store the incident's own state and owner."""
     if act == "comment":
         return
-    owner = {"acknowledge": request[CALLER].name, "assign": said.to, "reopen": ""}.get(act)
+    owner = {"acknowledge": request[CALLER].name, "assign": details.to, "reopen": ""}.get(act)
     async with request.app[CONTEXT].orders.ledger.transaction() as tx:
         if not of_provider and act != "resolve":
-            await incidents.set_state(tx, incident_id, state, said.until)
+            await incidents.set_state(tx, incident_id, state, details.until)
         if owner is not None:
             await handling.own_incident(tx, incident_id, owner)
 
 
 async def _handled_of_provider(
-    request: web.Request, incident_id: UUID, act: EscalationAct, state: str, said: ActDetails
+    request: web.Request, incident_id: UUID, act: EscalationAct, state: str, details: ActDetails
 ) -> bool:
     """Act on a provider's incident, which belongs to no order; whether it is one."""
     orders = request.app[CONTEXT].orders
@@ -137,7 +149,7 @@ async def _handled_of_provider(
         if incident is None:
             return False
         if act != "comment":
-            await provider_health.act_on(tx, incident, state, teams, orders.team_endpoints, now, said.until)
+            await provider_health.act_on(tx, incident, state, teams, orders.team_endpoints, now, details.until)
         line = audit_line(request, f"escalation.{act}", provider=incident.provider)
         await write_audit(tx, [line], now)
         await announce(tx, {"relay", "stream"}, orders.wakeups.origin)

@@ -89,8 +89,8 @@ async def snooze_escalation(request: web.Request) -> web.StreamResponse:
     )
 
 
-async def _answered(request: web.Request, act: EscalationAct, said: ActDetails) -> web.StreamResponse:
-    state, handled = await handle(request, request.match_info["id"], act, said)
+async def _answered(request: web.Request, act: EscalationAct, details: ActDetails) -> web.StreamResponse:
+    state, handled = await handle(request, request.match_info["id"], act, details)
     return answer(Handled(request.match_info["id"], state, handled))
 
 
@@ -99,11 +99,11 @@ async def handle_many(request: web.Request) -> web.StreamResponse:
     asked = await body_of(request, BulkOrder)
     until = snooze_until(request, asked.until, asked.minutes) if asked.act == "snooze" else None
     to = request[CALLER].name if asked.to is None else asked.to.strip()
-    said = ActDetails(asked.comment, until, to, asked.take_over)
+    details = ActDetails(asked.comment, until, to, asked.take_over)
     results = []
     for one in dict.fromkeys(asked.ids):
         try:
-            state, _ = await handle(request, one, asked.act, said)
+            state, _ = await handle(request, one, asked.act, details)
             results.append(BulkResult(one, state))
         except (Problem, Rejection) as refused:
             results.append(BulkResult(one, problem=getattr(refused, "detail", "") or str(refused)))

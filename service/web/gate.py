@@ -89,9 +89,9 @@ def _give_up(request: web.Request, within_s: float) -> None:
 
 async def expect(request: web.Request) -> None:
     """Answer `Expect: 100-continue`, unless the body will be refused anyway (RFC 9110, §10.1.1)."""
-    said = request.headers.get(hdrs.EXPECT, "")
-    if said.lower() != "100-continue":
-        raise web.HTTPExpectationFailed(text=f"Expect: {said!r:.40} is not known")
+    expectation = request.headers.get(hdrs.EXPECT, "")
+    if expectation.lower() != "100-continue":
+        raise web.HTTPExpectationFailed(text=f"Expect: {expectation!r:.40} is not known")
     if not compressed(request):
         await request.writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
         request.writer.output_size = 0

@@ -106,8 +106,8 @@ def _earlier(bundled: bytes) -> Iterator[Names]:
     try:
         texts = msgspec.json.decode(zlib.decompress(bundled), type=dict[str, str])
         for text in (text for name, text in texts.items() if name.endswith(_YAML)):
-            said = msgspec.yaml.decode(text, type=_Earlier)
-            named = (frozenset(map(str, part)) for part in (said.statuses, said.stages, said.teams))
-            yield Names(said.workflow, *named)
+            pack = msgspec.yaml.decode(text, type=_Earlier)
+            named = (frozenset(map(str, part)) for part in (pack.statuses, pack.stages, pack.teams))
+            yield Names(pack.workflow, *named)
     except (zlib.error, msgspec.DecodeError, YAMLError):
         return

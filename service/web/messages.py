@@ -73,15 +73,15 @@ async def wanted_messages(request: web.Request) -> WantedMessages:
     )
 
 
-def listed_in(said: str | Sequence[str]) -> tuple[str, ...]:
+def listed_in(given: str | Sequence[str]) -> tuple[str, ...]:
     """One value or several, separated by commas or in a list."""
-    parts = said.split(",") if isinstance(said, str) else said
+    parts = given.split(",") if isinstance(given, str) else given
     return tuple(part for part in (p.strip() for p in parts) if part)
 
 
-def _known(name: str, said: str | Sequence[str], known: Collection[str]) -> tuple[str, ...]:
+def _known(name: str, given: str | Sequence[str], known: Collection[str]) -> tuple[str, ...]:
     """The values, each of which must be known; raises Rejection with the nearest known one."""
-    values = listed_in(said)
+    values = listed_in(given)
     for value in values:
         require_known(name.rpartition(".")[2], value, known, name)
     return values

@@ -89,15 +89,15 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
     """The browser is back: trade the code for an id token, check it, and begin a session."""
     context = request.app[CONTEXT]
     settings = context.settings
-    said: Any = context.sessions.unsign(request.cookies.get(STATE_COOKIE, ""), "oidc", STATE_LIFE_S)
-    if not settings.oidc_issuer or said is None or request.query.get("state") != said["state"]:
+    sign_in: Any = context.sessions.unsign(request.cookies.get(STATE_COOKIE, ""), "oidc", STATE_LIFE_S)
+    if not settings.oidc_issuer or sign_in is None or request.query.get("state") != sign_in["state"]:
         raise Problem(
             403,
             "Refused",
             "the sign-in was not started in this browser, or took too long; begin again at /desk/sign-in",
         )
     try:
-        claims = await _claims(request, said)
+        claims = await _claims(request, sign_in)
     except Problem:
         await record_stranger(request, "sign_in.failed", why="the identity provider's answer could not be trusted")
         raise
@@ -111,11 +111,11 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
         check_fits(role, scope, packs, ROLES)
     except Rejection as rejection:
         await record_stranger(request, "sign_in.failed", why="what the account is limited to cannot be understood")
-        said = f"your account's {settings.oidc_scope_claim or 'scopes'!r}: {rejection.reason}"
-        raise Problem(403, "Not allowed", said) from None
+        problem = f"your account's {settings.oidc_scope_claim or 'scopes'!r}: {rejection.reason}"
+        raise Problem(403, "Not allowed", problem) from None
     account = str(claims["sub"])
     name = one_line(str(claims.get("preferred_username") or claims.get("name") or account))[:120]
-    response = web.HTTPFound(said["next"])
+    response = web.HTTPFound(sign_in["next"])
     caller = Caller(f"{ACCOUNT}{name}", role, scope=scope)
     await begin_session(request, response, caller, f"{settings.oidc_issuer} {account}")
     response.del_cookie(STATE_COOKIE, path="/desk/sign-in")
@@ -123,7 +123,7 @@ async def end_oidc(request: web.Request) -> web.StreamResponse:
     raise response
 
 
-async def _claims(request: web.Request, said: dict[str, str]) -> JsonObject:
+async def _claims(request: web.Request, sign_in: dict[str, str]) -> JsonObject:
     from joserfc import jwt  # loaded for the first who signs in so, as most installations have no such way
     from joserfc.errors import JoseError
     from joserfc.jwk import KeySet
@@ -136,7 +136,7 @@ async def _claims(request: web.Request, said: dict[str, str]) -> JsonObject:
         "redirect_uri": _redirect_uri(request),
         "client_id": settings.oidc_client_id,
         "client_secret": settings.oidc_client_secret.get_secret_value(),
-        "code_verifier": said["verifier"],
+        "code_verifier": sign_in["verifier"],
     }
     try:
         async with ClientSession(timeout=TIMEOUT) as session:
@@ -150,7 +150,7 @@ async def _claims(request: web.Request, said: dict[str, str]) -> JsonObject:
             sub={"essential": True},
             aud={"essential": True, "value": settings.oidc_client_id},
             exp={"essential": True},
-            nonce={"essential": True, "value": said["nonce"]},
+            nonce={"essential": True, "value": sign_in["nonce"]},
         ).validate(decoded.claims)
         _check_parties(decoded.claims, settings.oidc_client_id)
     except (ClientError, TimeoutError, JoseError, ValueError, KeyError, TypeError) as error:
@@ -205,8 +205,8 @@ def _scope(claims: JsonObject, name: str) -> Scope:
     """
     if not name:
         return EVERYTHING
-    said = claims.get(name)
-    texts = said.split() if isinstance(said, str) else said
+    limits = claims.get(name)
+    texts = limits.split() if isinstance(limits, str) else limits
     if not isinstance(texts, list) or not texts or not all(isinstance(t, str) for t in texts):
         raise Rejection("a list of scopes such as workflow:NAME or AUDIENCE:ID is expected, or 'all'")
     return EVERYTHING if texts == [ALL] else read_scope(texts)

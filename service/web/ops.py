@@ -14,8 +14,8 @@ async def healthz(request: web.Request) -> web.StreamResponse:
 async def readyz(request: web.Request) -> web.StreamResponse:
     """200 while this process works, `degraded` naming the part that does not; 503 when it cannot work, or drains."""
     found = await request.app[CONTEXT].readiness()
-    said = {"status": found.status, "parts": {**found.parts, **found.lame}}
-    return web.json_response(said, status=200 if found.usable else 503)
+    body = {"status": found.status, "parts": {**found.parts, **found.lame}}
+    return web.json_response(body, status=200 if found.usable else 503)
 
 
 async def metrics(request: web.Request) -> web.StreamResponse:

@@ -102,8 +102,8 @@ def actor_of(request: web.Request, order: Order | None) -> JsonObject:
 def with_own(recipients: object, viewer: Viewer) -> JsonObject:
     """The recipients of a new order, with the party that creates it: else it could not see its own order."""
     known: JsonObject = msgspec.to_builtins(recipients) if recipients else {}
-    ids, said = sorted(viewer.scope.ids_of(viewer.role)), known.get(viewer.role)
-    people = said if isinstance(said, list) and said else [said or {}]
+    ids, given = sorted(viewer.scope.ids_of(viewer.role)), known.get(viewer.role)
+    people = given if isinstance(given, list) and given else [given or {}]
     if len(ids) > 1 or any(p.get("id") for p in people):
         return known
     return {**known, viewer.role: [{**people[0], "id": ids[0]}, *people[1:]]}

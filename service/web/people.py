@@ -10,7 +10,7 @@ from service.canonical import canonical_address, spellings
 from service.domain.address_keys import address_key
 from service.domain.erasure import addresses_of
 from service.erasing import DeadLetterErasure, Erasure, erase_person
-from service.intake.waiting import kept_names, said_of_person
+from service.intake.waiting import data_in_waiting, kept_names
 from service.ledger.auditing.lines import AuditLine
 from service.ledger.orders import waiting
 from service.ledger.orders.locking import find_by_id
@@ -87,8 +87,8 @@ async def data_of_person(request: web.Request) -> PersonData:
         packs = {p.workflow.name: p.workflow for p in orders.packs}
         await found.add(tx, [n for n in await orders_of_people(tx, known_as) if n.workflow in packs], packs)
         waits = await waiting.all_readable(tx)
-        told = (said_of_person(plain, orders.packs.workflows, found.traces) for plain in waits)
-        found.events += [said for said in told if said]
+        events = (data_in_waiting(plain, orders.packs.workflows, found.traces) for plain in waits)
+        found.events += [event for event in events if event]
         return await person_data.finish(tx, found, _kept_for(context.settings.retention_days))
 
 

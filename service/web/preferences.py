@@ -94,7 +94,7 @@ async def post_preferences(request: web.Request) -> web.StreamResponse:
     for channel in (c for c, why in ended.items() if why == BY_PAGE and c in form.getall("channels", [])):
         for address in workflow.channel(channel).addresses(person):
             await opt_outs.start(orders, channel, address, "they chose so on their page")
-    raise web.HTTPSeeOther(f"/t/{request.match_info['token']}?said=saved")
+    raise web.HTTPSeeOther(f"/t/{request.match_info['token']}?result=saved")
 
 
 async def _ended(request: web.Request, workflow: Workflow, person: Person) -> dict[str, str]:

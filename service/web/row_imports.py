@@ -84,7 +84,7 @@ def require_may_change(request: web.Request, of: OfOrder) -> None:
         raise NotNow(f"{of.spec.name} is not changed in {of.order.status!r}")
 
 
-async def checked_file(request: web.Request, of: OfOrder, upload: Upload, said: Mapping[str, str]) -> FileRead:
+async def checked_file(request: web.Request, of: OfOrder, upload: Upload, chosen: Mapping[str, str]) -> FileRead:
     """The rows of a file, and all that is wrong with it."""
     ledger = request.app[CONTEXT].orders.ledger
     tabs = upload.type in TABS or upload.name.lower().endswith((".txt", ".tsv", ".tab"))
@@ -92,7 +92,7 @@ async def checked_file(request: web.Request, of: OfOrder, upload: Upload, said: 
         opened = await aside(partial(open_file, upload.file, tabs, upload.charset))
         async with ledger.reading() as tx:
             before = await writing.remembered_mapping(tx, _kept_for(request, of), opened.read.header)
-        read = await aside(partial(read_rows, opened, of.spec, said, before, of.workflow.region))
+        read = await aside(partial(read_rows, opened, of.spec, chosen, before, of.workflow.region))
     if not read.mistakes.count:
         await _find_doubles(request, of, read.rows, read.mistakes, read.mapping)
     return read
@@ -216,8 +216,8 @@ def add_beside(request: web.Request, of: OfOrder, read: FileRead, batch_id: UUID
         try:
             await store_and_take(request, of, read, batch_id)
         except Problem as problem:
-            said = {"order_id": of.order.reference, "list": of.spec.name, "batch": str(batch_id)}
-            log.warning("rows.refused", **said, why=problem.title)
+            details = {"order_id": of.order.reference, "list": of.spec.name, "batch": str(batch_id)}
+            log.warning("rows.refused", **details, why=problem.title)
         except Exception as error:
             # Nobody waits for this: a question about its progress is answered with "no such import".
             log_failure("rows", error)
@@ -236,9 +236,9 @@ async def _drop(request: web.Request, batch_id: UUID) -> None:
             await writing.drop(tx, stored)
 
 
-async def remember(request: web.Request, of: OfOrder, read: FileRead, said: Mapping[str, str]) -> None:
+async def remember(request: web.Request, of: OfOrder, read: FileRead, chosen: Mapping[str, str]) -> None:
     """Remember a mapping that somebody had to give, for the next file with the same header."""
-    if not said:
+    if not chosen:
         return
     orders = request.app[CONTEXT].orders
     async with orders.ledger.transaction() as tx:

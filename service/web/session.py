@@ -48,14 +48,14 @@ class Sessions:
 
     def issue(self, s: Session) -> str:
         """A new session's cookie value."""
-        said = {"i": s.id, "n": s.name, "r": s.role, "k": s.key_id.hex if s.key_id else ""}
-        return str(self._serializer.dumps(said))
+        payload = {"i": s.id, "n": s.name, "r": s.role, "k": s.key_id.hex if s.key_id else ""}
+        return str(self._serializer.dumps(payload))
 
     def read(self, cookie: str) -> Session | None:
         """The session, if the cookie is ours and has not expired."""
         try:
-            said = self._serializer.loads(cookie, max_age=LIFE_S)
-            return Session(said["i"], said["n"], said["r"], UUID(said["k"]) if said["k"] else None)
+            payload = self._serializer.loads(cookie, max_age=LIFE_S)
+            return Session(payload["i"], payload["n"], payload["r"], UUID(payload["k"]) if payload["k"] else None)
         except (BadSignature, KeyError, TypeError, ValueError):
             return None
 
@@ -65,9 +65,9 @@ class Sessions:
 
     def csrf_fits(self, session_id: str, token: str) -> bool:
         """Whether the token is this session's."""
-        said = token.encode(errors="surrogateescape")
+        sent = token.encode(errors="surrogateescape")
         keys = self._keyring.session_keys("csrf")
-        return any(hmac.compare_digest(_csrf_token(k, session_id).encode(), said) for k in keys)
+        return any(hmac.compare_digest(_csrf_token(k, session_id).encode(), sent) for k in keys)
 
     def sign(self, value: object, purpose: str) -> str:
         """A short-lived signed value, such as the state of a sign-in."""

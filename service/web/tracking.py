@@ -33,7 +33,7 @@ from service.web.tracking_replies import AUDIENCE, as_data, buttons
 from service.workflows import cldr, filters
 
 # The notices that the page shows after a tap; any other word in the address shows none.
-SAYINGS: Final = ("taken", "again", "too_late", "saved")
+RESULTS: Final = ("taken", "again", "too_late", "saved")
 ANSWERS_SHOWN: Final = 5
 
 
@@ -57,7 +57,7 @@ async def get_tracking_page(request: web.Request) -> web.StreamResponse:
     locale = nearest_locale(workflow, wanted)
     writing = cldr.writing(locale, next(filter(None, map(region_of, wanted)), ""))
     zone = zone_of(_zone(order, workflow))
-    said = request.query.get("said", "")
+    result = request.query.get("result", "")
     values: PageValues = {
         "t": _tracking(request, order, workflow, locale),
         "when": lambda moment: filters.moment(moment.astimezone(zone), writing),
@@ -66,7 +66,7 @@ async def get_tracking_page(request: web.Request) -> web.StreamResponse:
         "end": order.appointment.end if order.appointment else None,
         "token": request.match_info["token"],
         "buttons": buttons(context.orders.keyring, order, workflow, locale, context.orders.time.now()),
-        "said": said if said in SAYINGS else "",
+        "result": result if result in RESULTS else "",
         "answers": await _answers(request, order, workflow),
     }
     return page(

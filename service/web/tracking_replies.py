@@ -78,7 +78,7 @@ async def get_reply_page(request: web.Request) -> web.StreamResponse:
         (b for b in buttons(_keyring(request), order, workflow, locale, _now(request)) if b.name == name), None
     )
     if found is None:
-        raise web.HTTPSeeOther(f"/t/{request.match_info['token']}?said=too_late")
+        raise web.HTTPSeeOther(f"/t/{request.match_info['token']}?result=too_late")
     return page(request, "reply.html.j2", {"b": found, "token": request.match_info["token"]}, locale, brand=brand)
 
 
@@ -94,10 +94,10 @@ async def post_reply(request: web.Request) -> web.StreamResponse:
     if reply is None or AUDIENCE not in reply.audiences:
         raise Problem(404, "No such reply", f"this order takes no reply {name[:60]!r}")
     shown = _keyring(request).read_token(FORM, form.get("form", ""))
-    kept = await conversations.take(request.app[CONTEXT].orders, _said(order, reply, shown))
+    kept = await conversations.take(request.app[CONTEXT].orders, _incoming(order, reply, shown))
     outcome = kept.outcome if kept else _again(order, reply)
-    said = {"counted": "taken", "text": "taken"}.get(outcome, outcome)
-    raise web.HTTPSeeOther(f"/t/{request.match_info['token']}?said={said}")
+    result = {"counted": "taken", "text": "taken"}.get(outcome, outcome)
+    raise web.HTTPSeeOther(f"/t/{request.match_info['token']}?result={result}")
 
 
 def _again(order: Order, reply: Reply) -> str:
@@ -106,7 +106,7 @@ def _again(order: Order, reply: Reply) -> str:
     return "again" if reply.counts_as in counted or order.status in reply.statuses else "too_late"
 
 
-def _said(order: Order, reply: Reply, shown: UUID | None) -> IncomingReply:
+def _incoming(order: Order, reply: Reply, shown: UUID | None) -> IncomingReply:
     key = f"page:{order.id}:{reply.name}:{shown or uuid4()}"
     return IncomingReply(key, PAGE, "", payload=reply.name, audience=AUDIENCE, order_id=order.id)
 

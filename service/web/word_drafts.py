@@ -44,23 +44,23 @@ async def told() -> AsyncIterator[None]:
 
 def shown_draft(draft: TextDraft) -> WordDraft:
     """A draft as the API shows it; names without the kind that the audit log adds."""
-    said = draft.said
+    content = draft.content
     return WordDraft(
         draft.id,
         draft.workflow,
         draft.notice,
         draft.state,
         draft.version,
-        said.why,
-        [called(name) for name in said.authors],
-        called(said.approved_by),
-        called(said.ended_by),
+        content.why,
+        [called(name) for name in content.authors],
+        called(content.approved_by),
+        called(content.ended_by),
         draft.created_at,
         draft.changed_at,
         draft.ended_at,
-        said.packs,
-        said.undoes,
-        [DraftChange(file, t.was, t.now, called(t.by)) for file, t in said.texts.items()],
+        content.packs,
+        content.undoes,
+        [DraftChange(file, t.was, t.now, called(t.by)) for file, t in content.texts.items()],
     )
 
 
@@ -87,7 +87,7 @@ async def get_draft(request: web.Request) -> web.StreamResponse:
     if query_of(request, OneDraftQuery).format == "diff":
         pack = request.app[CONTEXT].orders.packs.get(draft.workflow)
         where = in_repository(request, pack)
-        changes = [FileChange(f"{where}/{f}", t.was, t.now) for f, t in draft.said.texts.items()]
+        changes = [FileChange(f"{where}/{f}", t.was, t.now) for f, t in draft.content.texts.items()]
         return web.Response(text=patch(changes), content_type=PATCH)
     return answer(shown_draft(draft))
 
@@ -174,7 +174,7 @@ def audit_line_of(request: web.Request, act: str) -> Line:
             notice=draft.notice,
             draft=str(draft.id),
             version=draft.version,
-            texts=sorted(draft.said.texts),
+            texts=sorted(draft.content.texts),
         )
 
     return line

@@ -105,14 +105,14 @@ def _awaited(yaml: WorkflowYaml) -> frozenset[str]:
 
 def locale_fallback(yaml: WorkflowYaml) -> Kinship:
     """The fallbacks of languages: the pack's, else those of CLDR."""
-    said = {normal(tag).lower(): tuple(map(normal, after)) for tag, after in yaml.locale_fallback.items()}
-    return _kinship(tuple(sorted(said.items()))) if said else cldr.kinship()
+    own = {normal(tag).lower(): tuple(map(normal, after)) for tag, after in yaml.locale_fallback.items()}
+    return _kinship(tuple(sorted(own.items()))) if own else cldr.kinship()
 
 
 @lru_cache(maxsize=64)
-def _kinship(said: tuple[tuple[str, tuple[str, ...]], ...]) -> Kinship:
+def _kinship(own: tuple[tuple[str, tuple[str, ...]], ...]) -> Kinship:
     """One object for all packs with the same fallbacks, as it is compared by identity."""
-    return Kinship({**cldr.kinship().following, **dict(said)}, dict(said))
+    return Kinship({**cldr.kinship().following, **dict(own)}, dict(own))
 
 
 def untitled(yaml: WorkflowYaml, titles: Mapping[str, str]) -> list[str]:
@@ -124,8 +124,8 @@ def untitled(yaml: WorkflowYaml, titles: Mapping[str, str]) -> list[str]:
 
 def _attributes(yaml: WorkflowYaml) -> dict[str, Attribute]:
     """The declared attributes, and as dates those that clocks or the expected end count from."""
-    said = {n: Attribute(n, a.type, a.title, a.personal, a.choices) for n, a in yaml.attributes.items()}
-    return {**{name: Attribute(name, "date") for name in dates(yaml)}, **said}
+    declared = {n: Attribute(n, a.type, a.title, a.personal, a.choices) for n, a in yaml.attributes.items()}
+    return {**{name: Attribute(name, "date") for name in dates(yaml)}, **declared}
 
 
 def dates(yaml: WorkflowYaml) -> dict[str, tuple[str, ...]]:

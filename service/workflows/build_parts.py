@@ -28,11 +28,16 @@ def names_of_parts(yaml: WorkflowYaml) -> tuple[str, ...] | None:
 
 def _rule(yaml: PartRuleYaml, scope: ConditionScope) -> PartRule:
     return PartRule(
-        yaml.to, frozenset(yaml.all), frozenset(yaml.any), frozenset(yaml.none), condition(yaml.when, scope), said(yaml)
+        yaml.to,
+        frozenset(yaml.all),
+        frozenset(yaml.any),
+        frozenset(yaml.none),
+        condition(yaml.when, scope),
+        summary(yaml),
     )
 
 
-def said(yaml: PartRuleYaml) -> str:
+def summary(yaml: PartRuleYaml) -> str:
     """The rule in a few words, for the timeline."""
     asked = [f"{key} {' or '.join(names)}" for key in ("all", "any", "none") if (names := getattr(yaml, key))]
     return ", ".join([*asked, *(["when its condition holds"] if yaml.when else [])])

@@ -110,7 +110,7 @@ def _asked(yaml: WhenYaml) -> Iterator[str]:
 
 def _test(yaml: WhenYaml, key: str, scope: ConditionScope) -> Condition:
     if key == "in_":
-        return Predicate("status", "is", keys=tuple(yaml.in_), said=" or ".join(yaml.in_))
+        return Predicate("status", "is", keys=tuple(yaml.in_), written=" or ".join(yaml.in_))
     if key == "entered":
         return _counted(yaml)
     path = yaml.path or ""
@@ -121,10 +121,10 @@ def _test(yaml: WhenYaml, key: str, scope: ConditionScope) -> Condition:
         return Predicate(path, "known") if yaml.known else Not(Predicate(path, "known"))
     op, given = _OPS[key], getattr(yaml, key)
     _require_fitting(path, op, kind, scope)
-    said = " or ".join(_written(g) for g in (given if isinstance(given, list) else [given]))
+    written = " or ".join(_written(g) for g in (given if isinstance(given, list) else [given]))
     if op in ("is", "contains", "begins"):
-        return Predicate(path, op, keys=tuple(_key(path, op, kind, g, scope) for g in given), said=said)
-    return Predicate(path, op, _operand(path, op, kind, given, scope), said=said)
+        return Predicate(path, op, keys=tuple(_key(path, op, kind, g, scope) for g in given), written=written)
+    return Predicate(path, op, _operand(path, op, kind, given, scope), written=written)
 
 
 def _counted(yaml: WhenYaml) -> Condition:
@@ -133,12 +133,12 @@ def _counted(yaml: WhenYaml) -> Condition:
         raise ValueError("entered: counts one status; write an 'any' of two conditions")
     path = f"entered.{yaml.in_[0]}" if yaml.in_ else "visits"
     if not isinstance(yaml.entered, CountYaml):
-        return Predicate(path, "is", keys=(str(yaml.entered),), said=str(yaml.entered))
+        return Predicate(path, "is", keys=(str(yaml.entered),), written=str(yaml.entered))
     bounds: dict[Op, int | None] = {
         "over": yaml.entered.over, "at_least": yaml.entered.at_least,
         "under": yaml.entered.under, "at_most": yaml.entered.at_most,
     }  # fmt: skip
-    return All(tuple(Predicate(path, op, Decimal(n), said=str(n)) for op, n in bounds.items() if n is not None))
+    return All(tuple(Predicate(path, op, Decimal(n), written=str(n)) for op, n in bounds.items() if n is not None))
 
 
 def _type_of(path: str, scope: ConditionScope) -> AttributeType:

@@ -39,8 +39,8 @@ def _settings(source: Source) -> Iterator[Finding]:
         if need and getattr(clock, need) is None:
             yield source.problem(("clocks", name), f"{name}: a {clock.kind} clock needs {need!r}")
         if not (clock.notify or clock.escalate or clock.publish):
-            said = f"{name}: its breach does nothing; give it 'notify', 'escalate' or 'publish'"
-            yield source.problem(("clocks", name), said)
+            problem = f"{name}: its breach does nothing; give it 'notify', 'escalate' or 'publish'"
+            yield source.problem(("clocks", name), problem)
     for name, follow_up in y.follow_ups.items():
         if not (follow_up.notify or follow_up.publish):
             yield source.problem(("follow_ups", name), f"{name}: does nothing; give it 'notify' or 'publish'")
@@ -61,12 +61,12 @@ def _zones(source: Source) -> Iterator[Finding]:
 
 
 def _calendar(source: Source, name: str, calendar: CalendarYaml) -> Iterator[Finding]:
-    said = calendar.model_fields_set
-    if calendar.hours is not None and (twice := sorted(said & {"opens", "closes"})):
+    given = calendar.model_fields_set
+    if calendar.hours is not None and (twice := sorted(given & {"opens", "closes"})):
         yield source.problem(
             ("calendars", name, "hours"), f"{name}: 'hours' replaces {' and '.join(twice)}; keep one of them"
         )
-    if isinstance(calendar.hours, dict) and "days" in said:
+    if isinstance(calendar.hours, dict) and "days" in given:
         yield source.problem(("calendars", name, "days"), f"{name}: 'hours' by weekday already sets the days")
     try:
         built = build_clocks.calendar(calendar)

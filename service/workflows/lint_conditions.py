@@ -30,7 +30,7 @@ def check(source: Source) -> Iterator[Finding]:
     for place in _places(source.yaml):
         if place.when is not None:
             here = replace(scope, of_event=place.of_event, of_time=place.of_time)
-            yield from (source.problem(path, said) for path, said in problems(place.when, here, place.path))
+            yield from (source.problem(path, problem) for path, problem in problems(place.when, here, place.path))
     yield from _never_told(source)
 
 
@@ -45,9 +45,9 @@ def _never_told(source: Source) -> Iterator[Finding]:
         if notice.when is None or notice.manual or name in by_events or any(triggers):
             continue
         for asked in _of_events(notice.when):
-            said = f"{asked!r} depends on an event, and no event sends this notice"
+            problem = f"{asked!r} depends on an event, and no event sends this notice"
             does = "add 'on_change', or name it at a status"
-            yield source.problem(("notices", name, "when"), f"{name}: {said}; {does}")
+            yield source.problem(("notices", name, "when"), f"{name}: {problem}; {does}")
             break
 
 
@@ -60,10 +60,10 @@ def _of_events(when: WhenYaml) -> Iterator[str]:
 def _places(y: WorkflowYaml) -> Iterator[ConditionPlace]:
     for name, notice in y.notices.items():
         yield from _of_notice(name, notice)
-    for brand, said in y.brands.items():
-        for name, own in said.notices.items():
+    for brand_name, brand in y.brands.items():
+        for name, own in brand.notices.items():
             by_event = name in y.notices and not y.notices[name].manual
-            yield from _of_channels(("brands", brand, "notices", name, "channels"), own.channels, by_event)
+            yield from _of_channels(("brands", brand_name, "notices", name, "channels"), own.channels, by_event)
     for name, status in y.statuses.items():
         for i, told in enumerate(status.notify):
             yield ConditionPlace(("statuses", name, "notify", i, "when"), told.when, of_event=True)
@@ -95,12 +95,12 @@ def _of_notice(name: str, notice: NoticeYaml) -> Iterator[ConditionPlace]:
 
 def _of_channels(path: YamlPath, channels: Channels, by_event: bool) -> Iterator[ConditionPlace]:
     """Rungs after the first one go at their time, without an event."""
-    for i, said in enumerate(channels):
-        if isinstance(said, ChannelYaml):
-            yield ConditionPlace((*path, i, "when"), said.when, by_event)
-        elif isinstance(said, RungYaml):
-            yield ConditionPlace((*path, i, "when"), said.when, by_event and i == 0)
-            for j, channel in enumerate(said.channels):
+    for i, entry in enumerate(channels):
+        if isinstance(entry, ChannelYaml):
+            yield ConditionPlace((*path, i, "when"), entry.when, by_event)
+        elif isinstance(entry, RungYaml):
+            yield ConditionPlace((*path, i, "when"), entry.when, by_event and i == 0)
+            for j, channel in enumerate(entry.channels):
                 if isinstance(channel, ChannelYaml):
                     yield ConditionPlace((*path, i, "channels", j, "when"), channel.when, by_event and i == 0)
 

@@ -29,8 +29,8 @@ def check(source: Source) -> Iterator[Finding]:
         if not (rungs := rungs_of(ladder.channels)):
             continue
         if len(rungs) < len(ladder.channels):
-            said = "a ladder is made of rungs alone; write {channels: [push]} for a channel that goes at once"
-            yield source.problem(ladder.path, f"{ladder.name}: {said}")
+            problem = "a ladder is made of rungs alone; write {channels: [push]} for a channel that goes at once"
+            yield source.problem(ladder.path, f"{ladder.name}: {problem}")
             continue
         yield from _whole(source, ladder)
         for i, rung in enumerate(rungs):
@@ -41,14 +41,14 @@ def _ladders(source: Source) -> Iterator[_Ladder]:
     y = source.yaml
     for name, notice in y.notices.items():
         yield _Ladder(name, ("notices", name, "channels"), notice.channels, y.fallback, notice)
-    for brand, said in y.brands.items():
-        fallback = y.fallback if said.fallback is None else said.fallback
+    for brand_name, brand in y.brands.items():
+        fallback = y.fallback if brand.fallback is None else brand.fallback
         for name, notice in y.notices.items():
-            own = said.notices.get(name)
+            own = brand.notices.get(name)
             if own and own.channels:
-                yield _Ladder(name, ("brands", brand, "notices", name, "channels"), own.channels, fallback, notice)
-            elif said.fallback is not None:
-                yield _Ladder(name, ("brands", brand, "fallback"), notice.channels, fallback, notice)
+                yield _Ladder(name, ("brands", brand_name, "notices", name, "channels"), own.channels, fallback, notice)
+            elif brand.fallback is not None:
+                yield _Ladder(name, ("brands", brand_name, "fallback"), notice.channels, fallback, notice)
 
 
 def _whole(source: Source, ladder: _Ladder) -> Iterator[Finding]:
@@ -57,15 +57,15 @@ def _whole(source: Source, ladder: _Ladder) -> Iterator[Finding]:
     for channel in dict.fromkeys(c for c in names if names.count(c) > 1):
         yield source.problem(path, f"{name}: {channel} is on the ladder twice; the second time would reach nobody new")
     for channel in dict.fromkeys(c for c in names if c in ladder.fallback):
-        said = f"{name}: {channel} has a 'fallback' and is on a ladder, which says itself what comes next; drop one"
-        yield source.problem(path, said)
+        problem = f"{name}: {channel} has a 'fallback' and is on a ladder, which says itself what comes next; drop one"
+        yield source.problem(path, problem)
     if ladder.notice.secret:
-        said = f"{name}: a code is sent on all its channels at once; a ladder would delay it"
-        yield source.problem(path, said)
+        problem = f"{name}: a code is sent on all its channels at once; a ladder would delay it"
+        yield source.problem(path, problem)
     lasts = sum((rung.after or timedelta(0) for rung in rungs_of(ladder.channels)), timedelta(0))
     if lasts >= ladder.notice.valid_for:
-        said = f"the last rung would go after {in_words(lasts)}, when the notice has already expired (valid_for)"
-        yield source.problem(path, f"{name}: {said}")
+        problem = f"the last rung would go after {in_words(lasts)}, when the notice has already expired (valid_for)"
+        yield source.problem(path, f"{name}: {problem}")
 
 
 def _rung(source: Source, ladder: _Ladder, before: list[RungYaml], rung: RungYaml) -> Iterator[Finding]:
@@ -75,15 +75,17 @@ def _rung(source: Source, ladder: _Ladder, before: list[RungYaml], rung: RungYam
     if not before:
         for key in ("after", "unless"):
             if getattr(rung, key) is not None:
-                said = f"{name}: the first rung goes at once, and nothing goes before it; drop {key!r}"
-                yield source.problem((*path, key), said)
+                problem = f"{name}: the first rung goes at once, and nothing goes before it; drop {key!r}"
+                yield source.problem((*path, key), problem)
         return
     if not rung.after:
-        said = f"{name}: rung {number} needs 'after': how long it waits for the one before, such as 2m"
-        yield source.problem(path, said)
+        problem = f"{name}: rung {number} needs 'after': how long it waits for the one before, such as 2m"
+        yield source.problem(path, problem)
     if rung.unless is None:
         return
     earlier = [channel for step in before for channel, _ in single([step])]
     if earlier and all(RANKS[spec_of(c).tells] < RANKS[rung.unless] for c in earlier):
-        said = f"no channel before it ({', '.join(earlier)}) reports {rung.unless!r}, so that this rung would always go"
-        yield source.problem((*path, "unless"), f"{name}: {said}; require less")
+        problem = (
+            f"no channel before it ({', '.join(earlier)}) reports {rung.unless!r}, so that this rung would always go"
+        )
+        yield source.problem((*path, "unless"), f"{name}: {problem}; require less")

@@ -32,19 +32,19 @@ def check(source: Source) -> Iterator[Finding]:
         if isinstance(calendar.timezone, ZoneFromYaml):
             kind = type_at(calendar.timezone.from_, attributes)
             if kind not in ("text", "any"):
-                said = f"{calendar.timezone.from_} is not a text, so that it cannot name a time zone"
-                yield source.problem(("calendars", name, "timezone"), said)
+                problem = f"{calendar.timezone.from_} is not a text, so that it cannot name a time zone"
+                yield source.problem(("calendars", name, "timezone"), problem)
 
 
 def _reach(source: Source) -> Iterator[Finding]:
     """Lengths beyond the `reach` of a calendar with few hours."""
     y = source.yaml
-    said: list[tuple[YamlPath, ClockYaml | FollowUpYaml, list[LengthOrFrom]]] = [
+    places: list[tuple[YamlPath, ClockYaml | FollowUpYaml, list[LengthOrFrom]]] = [
         (("clocks", n, "within"), c, [c.within, *(v.within for v in c.variants), *_warning(c)])
         for n, c in y.clocks.items()
     ]
-    said += [(("follow_ups", n, "after"), f, [f.after]) for n, f in y.follow_ups.items()]
-    for path, clock, lengths in said:
+    places += [(("follow_ups", n, "after"), f, [f.after]) for n, f in y.follow_ups.items()]
+    for path, clock, lengths in places:
         for name in calendars_of(clock):
             calendar = _built(y.calendars.get(name))
             plain = (each.else_ if isinstance(each, LengthFromYaml) else each for each in lengths)
@@ -72,7 +72,7 @@ def _length(source: Source, path: YamlPath, length: LengthFromYaml) -> Iterator[
     head, _, name = length.from_.partition(".")
     declared = source.yaml.attributes.get(name) if head == "attributes" else None
     if declared is None or declared.type not in ("number", "text"):
-        said = f"declared as {declared.type}" if declared else "not declared"
-        yield source.problem(path, f"{length.from_} is {said}; a length is a number, or a text such as '3 days'")
+        declaration = f"declared as {declared.type}" if declared else "not declared"
+        yield source.problem(path, f"{length.from_} is {declaration}; a length is a number, or a text such as '3 days'")
     elif declared.type == "number" and not unit_of(length):
         yield source.problem(path, f"{length.from_}: a number without a unit; {_WRITE}")

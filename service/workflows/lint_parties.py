@@ -27,8 +27,10 @@ def check(source: Source) -> Iterator[Finding]:
         for role in (*act.roles, *(r for entry in act.to.values() for r in entry.roles)):
             if role not in STAFF and role not in y.parties:
                 known = ", ".join([*STAFF, *y.parties])
-                said = f"{name}: nobody has the role {role!r}; known are {known} (audiences are named under 'parties')"
-                yield source.problem(("acts", name, "roles"), said)
+                message = (
+                    f"{name}: nobody has the role {role!r}; known are {known} (audiences are named under 'parties')"
+                )
+                yield source.problem(("acts", name, "roles"), message)
 
 
 def _problem(source: Source, path: str) -> str:

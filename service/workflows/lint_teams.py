@@ -20,24 +20,26 @@ def differences(sources: Sequence[Source]) -> list[Finding]:
                 before, known = first.setdefault((name, key), (source, value))
                 if known != value:
                     where = f"{before.file}:{line_of(before.lines, ('teams', name, key))}"
-                    said = f"{name}: {key} is {value} here and {known} in {where}; one name is one team"
+                    problem = f"{name}: {key} is {value} here and {known} in {where}; one name is one team"
                     hint = "; what only this workflow's orders need goes to 'calls'" if key in _CALLS else ""
-                    problems.append(source.problem(("teams", name, key), said + hint))
+                    problems.append(source.problem(("teams", name, key), problem + hint))
     return problems
 
 
 def _declaration(source: Source, team: TeamYaml) -> dict[str, object]:
     """A pack's declaration of a team; with times of day also the time zone, by default the pack's."""
-    said: dict[str, object] = {key: getattr(team, key) for key in TeamYaml.model_fields if key in team.model_fields_set}
+    declared: dict[str, object] = {
+        key: getattr(team, key) for key in TeamYaml.model_fields if key in team.model_fields_set
+    }
     if team.digest_at or team.quiet_hours:
-        said["timezone"] = team.timezone or source.yaml.timezone
-    return said
+        declared["timezone"] = team.timezone or source.yaml.timezone
+    return declared
 
 
 def united(sources: Sequence[Source]) -> dict[str, TeamYaml]:
     """Each team with the declarations of all packs merged."""
-    said: dict[str, dict[str, object]] = {}
+    declared: dict[str, dict[str, object]] = {}
     for source in sources:
         for name, team in source.yaml.teams.items():
-            said[name] = {**_declaration(source, team), **said.get(name, {})}
-    return {name: TeamYaml.model_construct(_fields_set=set(values), **values) for name, values in said.items()}
+            declared[name] = {**_declaration(source, team), **declared.get(name, {})}
+    return {name: TeamYaml.model_construct(_fields_set=set(values), **values) for name, values in declared.items()}

@@ -201,8 +201,8 @@ def old_keys(folder: Path) -> Iterator[str]:
     """Keys of these packs that have been renamed, with their new names."""
     for source in _sources(folder):
         for key in source.old_keys:
-            said = f"{key.old!r} is called {key.new!r} now; the old name ends with the next release"
-            yield f"{source.file}:{key.line}: {said}"
+            warning = f"{key.old!r} is called {key.new!r} now; the old name ends with the next release"
+            yield f"{source.file}:{key.line}: {warning}"
 
 
 def idle(folder: Path) -> Iterator[Finding]:

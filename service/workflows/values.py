@@ -109,10 +109,10 @@ def _of_order(workflow: Workflow, snapshot: Snapshot, locale: str) -> JsonObject
 
 def _chosen(workflow: Workflow, snapshot: Snapshot, locale: str) -> dict[str, str]:
     """The titles of attributes whose value is one of the pack's choices."""
-    said = ((n, snapshot.attributes.get(n), a.choices) for n, a in workflow.attributes.items() if a.choices)
+    chosen = ((n, snapshot.attributes.get(n), a.choices) for n, a in workflow.attributes.items() if a.choices)
     return {
         name: workflow.title_in(choices[value], locale, value)
-        for name, value, choices in said
+        for name, value, choices in chosen
         if isinstance(value, str) and value in choices
     }
 

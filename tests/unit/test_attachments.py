@@ -38,7 +38,7 @@ FETCHED = 'Type="http://x/relationships/attachedTemplate" Target="http://x/a.dot
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "said", "kind"),
+    ("content", "name", "declared", "kind"),
     [
         (PNG, "a.png", "image/png", "image/png"), (b"\xff\xd8\xff\xe0", "A.JPEG", "image/jpg", "image/jpeg"),
         (b"GIF89a", "", "", "image/gif"), (b"RIFF0000WEBPVP8 ", "x.webp", "", "image/webp"),
@@ -50,12 +50,12 @@ FETCHED = 'Type="http://x/relationships/attachedTemplate" Target="http://x/a.dot
         (office("xl/workbook.xml"), "x.xlsx", "", "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"),
     ],
 )  # fmt: skip
-def test_files_are_known_by_what_is_in_them(content: bytes, name: str, said: str, kind: str) -> None:
-    assert kind_of(content, name, said) == kind
+def test_files_are_known_by_what_is_in_them(content: bytes, name: str, declared: str, kind: str) -> None:
+    assert kind_of(content, name, declared) == kind
 
 
 @pytest.mark.parametrize(
-    ("content", "name", "said"),
+    ("content", "name", "declared"),
     [
         (b"", "x.txt", ""), (PNG, "x.jpg", ""), (PNG, "x.png", "image/jpeg"), (PNG, "x.html", ""), (b"MZ\x90\x00", "x.png", ""),
         (b"\x7fELF\x02", "x", ""), (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "x.svg", "image/svg+xml"),
@@ -70,9 +70,9 @@ def test_files_are_known_by_what_is_in_them(content: bytes, name: str, said: str
         (b"plain", "x.exe", ""), (b"plain", "x.txt", "text/html"), (b"\xff\xfe\x00", "x.bin", ""),
     ],
 )  # fmt: skip
-def test_what_is_active_or_mislabelled_is_refused(content: bytes, name: str, said: str) -> None:
+def test_what_is_active_or_mislabelled_is_refused(content: bytes, name: str, declared: str) -> None:
     with pytest.raises(Rejection):
-        kind_of(content, name, said)
+        kind_of(content, name, declared)
 
 
 def test_requests_are_signed_as_aws_documents_it() -> None:

@@ -6,12 +6,12 @@ from typing import Any
 import pytest
 
 from service.domain.causes import AnswerCustomer, MoveReply, ReplyReceived
-from service.domain.conversation import ANSWER, MOST_SAID
+from service.domain.conversation import ANSWER, MOST_RECEIVED
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, Permanent
 from service.domain.plain_words import plain
-from service.domain.replies import Reply, said, word_of
+from service.domain.replies import Reply, matching, word_of
 from tests.support.events import CUSTOMER
 from tests.support.life import Life, after, begun, happened
 from tests.support.packs import errand
@@ -167,7 +167,7 @@ def test_what_is_a_word_of_another_kind_is_kept_only_as_a_reply() -> None:
 
 def test_an_order_keeps_so_many_words_and_no_more() -> None:
     one = life()
-    for n in range(MOST_SAID):
+    for n in range(MOST_RECEIVED):
         say(one, f"and {n}")
     assert say(one, "and again").replies == ()
     one.take(happened("quoted", 1))
@@ -245,8 +245,8 @@ def test_comparable_words(text: str, comparable: str) -> None:
 
 def test_a_message_longer_than_any_word_is_none() -> None:
     word = Reply("go", {}, frozenset({"asked"}), frozenset({word_of("yes")}))
-    assert said("yes" + " " * 300, [word]) == []
-    assert said("", [word]) == []
+    assert matching("yes" + " " * 300, [word]) == []
+    assert matching("", [word]) == []
 
 
 def test_a_reply_of_some_orders_is_free_text_in_the_others() -> None:

@@ -95,8 +95,8 @@ def result_of(
         # Not a refusal by the standard. After the mail was sent, such an answer does not tell whether it was accepted.
         unclear = f"an unexpected answer: {words}"
         # A relay that greets like this does not speak SMTP: treated like a failed connection.
-        said_by = "connect" if stage in ("connect", "ehlo") else str(code)
-        return NoAnswer(provider, unclear) if stage == "body" else Transient(provider, said_by, unclear)
+        code_or_stage = "connect" if stage in ("connect", "ehlo") else str(code)
+        return NoAnswer(provider, unclear) if stage == "body" else Transient(provider, code_or_stage, unclear)
     if code < PERMANENT:
         needs_people = code == NEEDS_CHANGE and stage == "auth"
         if _NOT_SET_UP.search(reply_text) or needs_people or (code != CLOSING and _turns_us_away(stage, reply_text)):

@@ -51,6 +51,6 @@ async def _approval(client: Client, sid: str) -> Approval:
         AttributeError,
     ) as error:
         return Approval(sid, "unknown", type(error).__name__)
-    said_of = found.whatsapp or {}
-    status = str(said_of.get("status") or "unsubmitted").lower()
-    return Approval(sid, status[:40], str(said_of.get("rejection_reason") or "")[:200])
+    whatsapp = found.whatsapp or {}
+    status = str(whatsapp.get("status") or "unsubmitted").lower()
+    return Approval(sid, status[:40], str(whatsapp.get("rejection_reason") or "")[:200])

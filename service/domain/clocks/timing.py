@@ -25,7 +25,7 @@ def within(spec: ClockSpec, order: Order) -> timedelta:
             if holds(variant.when, situation):
                 return variant.within
     rule = spec.length_from
-    found = _said(spec, rule, order) if rule else None
+    found = _length_given(spec, rule, order) if rule else None
     if found is None and rule and rule.otherwise_days and (calendar := calendar_of(spec, order)):
         return calendar.day_length * rule.otherwise_days
     return spec.within if found is None else found
@@ -34,10 +34,10 @@ def within(spec: ClockSpec, order: Order) -> timedelta:
 def has_length(spec: ClockSpec, order: Order) -> bool:
     """Whether the clock has a length for this order, where that comes from the order's data."""
     rule = spec.length_from
-    return rule is None or rule.otherwise or _said(spec, rule, order) is not None
+    return rule is None or rule.otherwise or _length_given(spec, rule, order) is not None
 
 
-def _said(spec: ClockSpec, rule: LengthFrom, order: Order) -> timedelta | None:
+def _length_given(spec: ClockSpec, rule: LengthFrom, order: Order) -> timedelta | None:
     """The length in the order's data; None for an unreadable or unreasonable one."""
     value = order.value(rule.path)
     try:

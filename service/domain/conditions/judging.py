@@ -138,7 +138,7 @@ _WORDS: Final[Mapping[Op, tuple[str, str]]] = {
 
 def in_words(test: Predicate, *, so: bool) -> str:
     """The predicate in words, affirmed or negated, such as `price is not over 500 EUR`."""
-    return f"{test.path} {_WORDS[test.op][0 if so else 1].format(test.said)}"
+    return f"{test.path} {_WORDS[test.op][0 if so else 1].format(test.written)}"
 
 
 def _test(test: Predicate, s: Situation) -> Verdict:
@@ -192,7 +192,7 @@ def _compared(test: Predicate, value: Any, s: Situation) -> Verdict:
     if mine is None:
         return Unclear(f"{test.path} is not known" if value is None else f"{test.path} is nothing to compare")
     if theirs is None:
-        return Unclear(f"{test.said} is not known")
+        return Unclear(f"{test.written} is not known")
     if mine[1] != theirs[1]:
         return Unclear(f"{test.path} is not in {theirs[1]}" if theirs[1] else f"{test.path} is an amount of money")
     difference = mine[0] - theirs[0]
@@ -243,7 +243,7 @@ def _dated(test: Predicate, value: Any, s: Situation) -> Verdict:
     if mine is None:
         return Unclear(f"{test.path} is not known")
     if theirs is None:
-        return Unclear(f"{test.said} is not known")
+        return Unclear(f"{test.written} is not known")
     return mine < theirs if test.op == "before" else mine > theirs
 
 

@@ -48,7 +48,7 @@ class Predicate(Struct, frozen=True):
     *given*: it is there, and neither false, zero nor empty. *known*: it is there. *is*, *contains*, *begins*: as one
     of `keys`, which are written as `attribute_keys` writes them. *over* to *at_most*: a number, money, or how many
     things a list has, against `operand`. *before*, *after*: a date. *changed*: it had another value before this event;
-    *changed_by*: it is now at least so far from what was told last; *first*: it had none. `said` is the pack's own
+    *changed_by*: it is now at least so far from what was told last; *first*: it had none. `written` is the pack's own
     words for what is asked, to explain with.
     """
 
@@ -56,7 +56,7 @@ class Predicate(Struct, frozen=True):
     op: Op
     operand: Operand | None = None
     keys: tuple[str, ...] = ()
-    said: str = ""
+    written: str = ""
 
 
 class All(Struct, frozen=True):

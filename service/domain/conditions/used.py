@@ -31,7 +31,7 @@ def _of_notice(notice: Notice) -> Iterator[Condition]:
 def _of_clock(clock: ClockSpec) -> Iterator[Condition]:
     escalate = clock.escalate.when if clock.escalate else None
     published = [p.when for p in (clock.publish, clock.publish_at_warning) if p]
-    said = (
+    conditions = (
         *published,
         clock.when,
         clock.unless,
@@ -40,4 +40,4 @@ def _of_clock(clock: ClockSpec) -> Iterator[Condition]:
         escalate,
         *(v.when for v in clock.variants),
     )
-    yield from (condition for condition in said if condition)
+    yield from (condition for condition in conditions if condition)

@@ -62,8 +62,8 @@ Apply = Callable[[Connection, str, DeferredStatements | None], None]
 
 async def left(connection: AsyncConnection) -> list[Statement]:
     """The statements of committed steps that are still to be run."""
-    said = (await connection.execute(select(meta.c.value).where(meta.c.key == LEFT))).scalar_one_or_none()
-    return msgspec.json.decode(said, type=list[Statement]) if said else []
+    stored = (await connection.execute(select(meta.c.value).where(meta.c.key == LEFT))).scalar_one_or_none()
+    return msgspec.json.decode(stored, type=list[Statement]) if stored else []
 
 
 @asynccontextmanager

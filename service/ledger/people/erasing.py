@@ -171,7 +171,7 @@ async def _blank_messages(tx: Transaction, rows: Sequence[Any], now: datetime) -
                 "recipient": seal_json(tx.keyring, blank, MESSAGE_RECIPIENT.of(row.id)),
                 "to_state": state,
                 "again_at": None if state == "unknown" else row.not_before,
-                "said": _without_words(row.history) + line,
+                "new_history": _without_words(row.history) + line,
             }
         )
     if changes:
@@ -183,7 +183,7 @@ async def _blank_messages(tx: Transaction, rows: Sequence[Any], now: datetime) -
                 error="",
                 state=bindparam("to_state"),
                 not_before=bindparam("again_at"),
-                history=bindparam("said"),
+                history=bindparam("new_history"),
             ),
             changes,
         )
@@ -191,7 +191,7 @@ async def _blank_messages(tx: Transaction, rows: Sequence[Any], now: datetime) -
 
 def _without_words(history: str) -> str:
     """A history with states and times only; a provider's texts may contain an address."""
-    lines = [structs.replace(said, why="") for said in history_of(history)]
+    lines = [structs.replace(line, why="") for line in history_of(history)]
     return "".join(msgspec.json.encode(line).decode() + "\n" for line in lines)
 
 

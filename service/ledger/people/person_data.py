@@ -221,7 +221,7 @@ def _order(order: Order, workflow: Workflow, traces: Traces) -> PersonOrder:
     if order.assignee and not traces.addresses.isdisjoint(addresses_of(order.assignee)):
         roles.append(PersonRole(audience="assignee", **structs.asdict(order.assignee)))
     personal = {n for n, a in workflow.attributes.items() if a.personal}
-    said = {n: v for n, v in order.attributes.items() if n in personal or traces.named_in(v)}
+    attributes = {n: v for n, v in order.attributes.items() if n in personal or traces.named_in(v)}
     note = order.note.text if order.note and (order.note.public or traces.named_in(order.note.text)) else ""
     stage = workflow.stages.get(order.stage)
     return PersonOrder(
@@ -236,7 +236,7 @@ def _order(order: Order, workflow: Workflow, traces: Traces) -> PersonOrder:
         appointment=order.appointment,
         price=order.price,
         payment=order.payment,
-        attributes=said,
+        attributes=attributes,
         note=note,
     )
 

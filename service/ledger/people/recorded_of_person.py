@@ -53,8 +53,8 @@ def data_in_events(
     found = []
     for row in rows:
         cause = decoded_event(keyring.unseal(row.sealed_event, INBOX_EVENT.of(row.key)), order.reference)
-        if said := data_in_event(cause.event, personal, traces):
-            found.append(said)
+        if theirs := data_in_event(cause.event, personal, traces):
+            found.append(theirs)
     return found
 
 
@@ -71,15 +71,15 @@ def data_in_event(event: Event, personal: Set[str], traces: Traces) -> PersonEve
 
 
 def _roles(data: EventData, traces: Traces) -> Iterator[JsonObject]:
-    for audience, said in (data.recipients or {}).items():
-        for one in as_list(said):
+    for audience, people in (data.recipients or {}).items():
+        for one in as_list(people):
             if not traces.addresses.isdisjoint(places_given(one)):
                 yield _plain(audience, one)
     if data.assignee and not traces.addresses.isdisjoint(places_given(data.assignee)):
         yield _plain("assignee", data.assignee)
 
 
-def _plain(audience: str, said: PersonGiven | AssigneeGiven) -> JsonObject:
-    given = {f: v for f, v in structs.asdict(said).items() if v is not UNSET}
+def _plain(audience: str, person: PersonGiven | AssigneeGiven) -> JsonObject:
+    given = {f: v for f, v in structs.asdict(person).items() if v is not UNSET}
     plain: JsonObject = msgspec.to_builtins({"audience": audience, **given})
     return plain

@@ -54,12 +54,12 @@ class TextDraft(Struct, frozen=True):
     created_at: datetime
     changed_at: datetime
     ended_at: datetime | None
-    said: DraftContent
+    content: DraftContent
 
     @property
     def texts(self) -> dict[str, str | None]:
         """The new texts by file."""
-        return {file: change.now for file, change in self.said.texts.items()}
+        return {file: change.now for file, change in self.content.texts.items()}
 
 
 async def open_of(tx: Transaction, workflow: str, notice: str, *, lock: bool = False) -> TextDraft | None:
@@ -125,27 +125,31 @@ async def erase_names_in_drafts(tx: Transaction, is_theirs: Callable[[str], bool
     """Erase authors, approvers and publishers for whose name `is_theirs` is true; returns the number of drafts."""
     changed = 0
     for found in _readable(tx, (await tx.execute(select(word_drafts).order_by(word_drafts.c.id))).all()):
-        if not any(map(is_theirs, _names(found.said))):
+        if not any(map(is_theirs, _names(found.content))):
             continue
         draft = await draft_of(tx, found.id, lock=True)
         if draft is None:
             continue
         changed += 1
-        said = draft.said
-        gone = {name for name in _names(said) if is_theirs(name)}
+        content = draft.content
+        gone = {name for name in _names(content) if is_theirs(name)}
         kept = structs.replace(
-            said,
-            authors=tuple(_blank(a, gone) for a in said.authors),
-            approved_by=_blank(said.approved_by, gone),
-            ended_by=_blank(said.ended_by, gone),
-            texts={file: structs.replace(t, by=_blank(t.by, gone)) for file, t in said.texts.items()},
+            content,
+            authors=tuple(_blank(a, gone) for a in content.authors),
+            approved_by=_blank(content.approved_by, gone),
+            ended_by=_blank(content.ended_by, gone),
+            texts={file: structs.replace(t, by=_blank(t.by, gone)) for file, t in content.texts.items()},
         )
-        await change(tx, structs.replace(draft, said=kept))
+        await change(tx, structs.replace(draft, content=kept))
     return changed
 
 
-def _names(said: DraftContent) -> set[str]:
-    return {n for n in (*said.authors, said.approved_by, said.ended_by, *(t.by for t in said.texts.values())) if n}
+def _names(content: DraftContent) -> set[str]:
+    return {
+        n
+        for n in (*content.authors, content.approved_by, content.ended_by, *(t.by for t in content.texts.values()))
+        if n
+    }
 
 
 def _blank(name: str, gone: set[str]) -> str:
@@ -161,15 +165,15 @@ def _readable(tx: Transaction, rows: Iterable[Any]) -> list[TextDraft]:
     found = []
     for row in rows:
         try:
-            said = msgspec.json.decode(tx.keyring.unseal(row.sealed_said, DRAFT_SAID.of(row.id)), type=DraftContent)
+            content = msgspec.json.decode(tx.keyring.unseal(row.sealed_said, DRAFT_SAID.of(row.id)), type=DraftContent)
         except UNREADABLE as error:
             log.error("words.draft_unreadable", draft=str(row.id), error=type(error).__name__)
             continue
         at = (row.created_at, row.changed_at, row.ended_at)
-        found.append(TextDraft(row.id, row.workflow, row.notice, row.state, row.version, *at, said))
+        found.append(TextDraft(row.id, row.workflow, row.notice, row.state, row.version, *at, content))
     return found
 
 
 def _row(tx: Transaction, draft: TextDraft) -> NewRow:
-    columns = {n: getattr(draft, n) for n in TextDraft.__struct_fields__ if n != "said"}
-    return {**columns, "sealed_said": seal_json(tx.keyring, draft.said, DRAFT_SAID.of(draft.id))}
+    columns = {n: getattr(draft, n) for n in TextDraft.__struct_fields__ if n != "content"}
+    return {**columns, "sealed_said": seal_json(tx.keyring, draft.content, DRAFT_SAID.of(draft.id))}

@@ -33,8 +33,8 @@ async def put_live(
 ) -> None:
     """Make these texts live: by file, the new text and the folder's own text that it replaces."""
     rows = [
-        {"workflow": workflow, "file": file, "words": said, "in_folder": stood, "at": now, "overtaken_at": None}
-        for file, (said, stood) in texts.items()
+        {"workflow": workflow, "file": file, "words": text, "in_folder": stood, "at": now, "overtaken_at": None}
+        for file, (text, stood) in texts.items()
     ]
     changes = ("words", "in_folder", "at", "overtaken_at")
     await upsert(tx, live_words, rows, changes, keys=("workflow", "file"))

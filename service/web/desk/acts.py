@@ -88,7 +88,7 @@ def myself(request: web.Request, form: Form) -> AssigneeGiven:
 
 async def shown_again(request: web.Request, form: Form, problem: Problem | Rejection) -> web.StreamResponse:
     """The order's page with what was typed, why it was refused, and what has changed; raises any other problem."""
-    status, why, members = said_of(problem)
+    status, why, members = parts_of_refusal(problem)
     if status not in ABOUT_IT:
         raise problem
     titles = Titles(request.app[CONTEXT].orders.packs)
@@ -100,7 +100,7 @@ async def shown_again(request: web.Request, form: Form, problem: Problem | Rejec
     return await render(request, template_for(request), values, here="/desk/orders", status=status)
 
 
-def said_of(problem: Problem | Rejection) -> tuple[int, str, JsonObject]:
+def parts_of_refusal(problem: Problem | Rejection) -> tuple[int, str, JsonObject]:
     """Status, text and members of a refusal."""
     if isinstance(problem, Problem):
         return problem.status, problem.detail, dict(problem.members)

@@ -21,7 +21,7 @@ from service.web.acts import act
 from service.web.auth import roles_of
 from service.web.context import CALLER
 from service.web.desk.act_forms import WORDS, ActForm
-from service.web.desk.acts import ABOUT_IT, said_of
+from service.web.desk.acts import ABOUT_IT, parts_of_refusal
 from service.web.desk.orders import path_of
 from service.web.desk.page import render
 from service.web.known import workflows_of
@@ -79,7 +79,7 @@ async def _create(request: web.Request) -> web.StreamResponse:
         asked = ActOrder(CREATE, status=form.get("status", ""), recipients=people, **given)
         await act(request, ref, asked, DESK)
     except (Problem, Rejection) as problem:
-        status, why, _ = said_of(problem)
+        status, why, _ = parts_of_refusal(problem)
         if status not in ABOUT_IT:
             raise
         shown = retyped(inputs, form, why)

@@ -62,7 +62,7 @@ async def words(request: web.Request) -> web.StreamResponse:
     (pack,) = await words_of_packs(request, packs)
     values = {
         "pack": pack,
-        "waiting": [(shown_draft(d), me in d.said.authors) for d in waiting],
+        "waiting": [(shown_draft(d), me in d.content.authors) for d in waiting],
         "done": [shown_draft(d) for d in done],
         "workflows": [(w.name, w.title) for w in workflows_of(request)],
         "channels": [(c.name, c.title) for c in registry.channels().values() if c.medium.has_templates],
