@@ -29,7 +29,7 @@ APART_S: Final = 0.25
 QUIET_S: Final = 2.0
 
 
-class Counted:
+class ReceivedBytes:
     """The bytes that a page received over the network."""
 
     def __init__(self) -> None:
@@ -72,7 +72,7 @@ async def measure(postgres: Postgres, folder: Path, escalations: int = OPEN) -> 
             await page.get_by_label("API key").fill(key)
             await page.get_by_role("button", name="Sign in").click()
             await page.wait_for_url(lambda there: "sign-in" not in there)
-            counted = Counted()
+            counted = ReceivedBytes()
             await counted.follow(page)
             await page.reload()
             await asyncio.sleep(QUIET_S)

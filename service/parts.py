@@ -34,7 +34,7 @@ from service.starting import (
     packs_in,
 )
 from service.timekeeping import SteadyTime, TimeSource
-from service.web.counted import Counted
+from service.web.counted import SharedCounts
 from service.web.server import Runner
 from service.workflows.packs import Pack, Packs
 
@@ -71,7 +71,7 @@ class Parts:
         self._check_provider_team()
         self._build_dispatch()
         self.intake = Intake(self.orders, self._straight)
-        self.counted = Counted(self.orders)
+        self.counted = SharedCounts(self.orders)
         self.attachments = attachments_of(settings, self.orders)
         self.stopping = asyncio.Event()
         self.words = LiveWords(self.orders)

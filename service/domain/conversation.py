@@ -18,14 +18,14 @@ MOST_RECEIVED: Final = 500
 ReplyOutcome = Literal["counted", "again", "too_late", "text"]
 
 
-class Counted(Struct, frozen=True):
+class CountedReply(Struct, frozen=True):
     """When a reply last counted, and when the order had entered its status of that time (UTC)."""
 
     at: datetime
     in_status_since: datetime
 
 
-class Conversation(Struct, frozen=True, omit_defaults=True, rename={"received": "said"}):
+class ConversationState(Struct, frozen=True, omit_defaults=True, rename={"received": "said"}):
     """The state of a conversation: who wrote last, and where an answer reaches them.
 
     `unanswered_since`: since when they wait for a person (UTC); `counted`: the replies that counted, by name;
@@ -37,7 +37,7 @@ class Conversation(Struct, frozen=True, omit_defaults=True, rename={"received": 
     audience: str = ""
     last: datetime | None = None
     unanswered_since: datetime | None = None
-    counted: Mapping[str, Counted] = {}
+    counted: Mapping[str, CountedReply] = {}
     received: int = 0
     asked: str = ""
 

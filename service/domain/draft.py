@@ -11,7 +11,7 @@ from msgspec import UNSET, Struct, UnsetType, structs
 
 from service.domain import turns
 from service.domain.conditions.judging import Situation
-from service.domain.conversation import Conversation, ReceivedReply
+from service.domain.conversation import ConversationState, ReceivedReply
 from service.domain.errors import Rejection
 from service.domain.events import Note, Payment
 from service.domain.lists import ListState
@@ -118,7 +118,7 @@ class OrderChanges(TypedDict, total=False):
     entered: Mapping[str, int]
     told_values: Mapping[str, Mapping[str, Any]]
     told_at: Mapping[str, tuple[datetime, ...]]
-    conversation: Conversation | None
+    conversation: ConversationState | None
     lists: Mapping[str, ListState]
     parent: OrderRef | None
     parts: tuple[Part, ...]

@@ -21,7 +21,7 @@ from service.domain.causes import ErasePerson
 from service.domain.channels import own_keys
 from service.domain.conditions.tree import paths
 from service.domain.conditions.used import conditions_of
-from service.domain.conversation import Conversation
+from service.domain.conversation import ConversationState
 from service.domain.draft import Draft
 from service.domain.json_object import JsonObject
 from service.domain.order import Order
@@ -214,12 +214,12 @@ def erase(draft: Draft, cause: ErasePerson) -> None:
     draft.log("person_erased", draft.now)
 
 
-def _without_writer(order: Order, cause: ErasePerson) -> Conversation | None:
+def _without_writer(order: Order, cause: ErasePerson) -> ConversationState | None:
     """The conversation without its writer, if that is the person; counts stay, and nothing is unanswered any more."""
     talk = order.conversation
     if talk is None or not (cause.everybody or {talk.address, address_key(talk.address)} & cause.addresses):
         return talk
-    return Conversation(counted=talk.counted, received=talk.received)
+    return ConversationState(counted=talk.counted, received=talk.received)
 
 
 def _impersonal(workflow: Workflow, attributes: Mapping[str, Any], traces: Traces) -> JsonObject:

@@ -13,7 +13,7 @@ from uuid import UUID
 from msgspec import UNSET, Struct, structs
 
 from service.domain.attributes import moment_of
-from service.domain.conversation import Conversation
+from service.domain.conversation import ConversationState
 from service.domain.events import Appointment, Data, Note, Payment, Price
 from service.domain.lists import ListState
 from service.domain.parts import OrderRef as OrderRef  # noqa: PLC0414 - others have it from here
@@ -133,7 +133,7 @@ class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told",
     entered: Mapping[str, int] = {}
     told_values: Mapping[str, Mapping[str, Any]] = {}
     told_at: Mapping[str, tuple[datetime, ...]] = {}
-    conversation: Conversation | None = None
+    conversation: ConversationState | None = None
     brand: str = ""
     lists: Mapping[str, ListState] = {}
     parent: OrderRef | None = None

@@ -14,7 +14,15 @@ from service.domain import notifying, readers, triggers
 from service.domain.causes import AnswerCustomer, MoveReply, ReplyReceived
 from service.domain.clocks import running
 from service.domain.conditions.judging import Situation, holds
-from service.domain.conversation import ANSWER, MOST_RECEIVED, PAGE, Conversation, Counted, ReceivedReply, ReplyOutcome
+from service.domain.conversation import (
+    ANSWER,
+    MOST_RECEIVED,
+    PAGE,
+    ConversationState,
+    CountedReply,
+    ReceivedReply,
+    ReplyOutcome,
+)
 from service.domain.draft import Draft
 from service.domain.errors import Rejection
 from service.domain.notices import FINAL_STATES, SENT_STATES, Message
@@ -32,7 +40,7 @@ LONGEST_ANSWER: Final = 1600
 def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
     """A person wrote or tapped: record it, and do what the reply does."""
     reader = _writer(draft, cause.channel, cause.address, cause.audience)
-    talk = draft.order.conversation or Conversation()
+    talk = draft.order.conversation or ConversationState()
     found = meant(draft.workflow, draft.order, cause, reader.audience)
     if found is None and cause.only_known and not _may_mean(draft, cause, reader.audience):
         return
@@ -41,7 +49,7 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
         return
     _keep(draft, cause, reader, found, outcome)
     if outcome == "counted" and found is not None:
-        counted = Counted(draft.now, draft.order.status_since)
+        counted = CountedReply(draft.now, draft.order.status_since)
         talk = replace(talk, counted={**talk.counted, found.counts_as: counted})
     waits = _waits(draft, found, outcome, reader, can_tell=not cause.opted_out)
     draft.set(
@@ -79,7 +87,7 @@ def _keep(draft: Draft, cause: ReplyReceived, reader: Reader, found: Reply | Non
     draft.log(kind, channel=cause.channel, audience=reader.audience, reply=name, by=cause.moved_by)
 
 
-def _asked(talk: Conversation, found: Reply | None, *, waits: bool) -> str:
+def _asked(talk: ConversationState, found: Reply | None, *, waits: bool) -> str:
     """The only reply that is unanswered; none where something else is, too, so that a person has to answer."""
     if not waits:
         return talk.asked
@@ -136,7 +144,7 @@ def _is_past(workflow: Workflow, order: Order, reply: Reply) -> bool:
     return workflow.is_final(order.status) or places[order.status] > last
 
 
-def _outcome(draft: Draft, found: Reply | None, talk: Conversation) -> ReplyOutcome:
+def _outcome(draft: Draft, found: Reply | None, talk: ConversationState) -> ReplyOutcome:
     if found is None:
         return "text"
     if draft.order.status not in found.statuses:
@@ -183,7 +191,7 @@ def answer_customer(draft: Draft, cause: AnswerCustomer) -> None:
         raise Rejection("text: is empty")
     if len(text) > LONGEST_ANSWER:
         raise Rejection(f"text: at most {LONGEST_ANSWER} characters are taken")
-    talk = draft.order.conversation or Conversation()
+    talk = draft.order.conversation or ConversationState()
     reader = _reached(draft, talk, cause.channel)
     asked = {"text": text, "by": cause.by}
     notifying.notify(draft, ANSWER, draft.now, NoticeOptions(by=cause.by or "an agent", asked=asked, to=reader))
@@ -195,7 +203,7 @@ def answer_customer(draft: Draft, cause: AnswerCustomer) -> None:
     running.sync(draft, by_event=False)
 
 
-def _reached(draft: Draft, talk: Conversation, wanted: str) -> Reader:
+def _reached(draft: Draft, talk: ConversationState, wanted: str) -> Reader:
     """The reader of the answer: where they wrote, else on the first channel with an address. Raises Rejection."""
     channels = draft.workflow.notices[ANSWER].channels
     if wanted and wanted not in channels:
@@ -212,7 +220,7 @@ def _reached(draft: Draft, talk: Conversation, wanted: str) -> Reader:
 
 def ways_to_answer(workflow: Workflow, order: Order) -> list[tuple[str, str]]:
     """The channels and addresses by which an agent's answer can go, the default one first."""
-    channels, talk = workflow.notices[ANSWER].channels, order.conversation or Conversation()
+    channels, talk = workflow.notices[ANSWER].channels, order.conversation or ConversationState()
     wrote = [(talk.channel, talk.address)] if talk.channel in channels else []
     people = order.people(talk.audience or next(iter(order.recipients), ""))
     known = [(c, a) for c in channels for a in workflow.channel(c).addresses(people[0])] if people else []
@@ -225,7 +233,7 @@ def answer_did_not_arrive(draft: Draft, n: Message, siblings: Sequence[Message])
     of_notice = [m for m in (*siblings, *draft.more_messages) if m.notice_id == n.notice_id and m.id != n.id]
     if n.notice != ANSWER or any(m.state not in FINAL_STATES - SENT_STATES for m in of_notice):
         return
-    talk = draft.order.conversation or Conversation()
+    talk = draft.order.conversation or ConversationState()
     draft.log("answer_failed", channel=n.channel, audience=n.audience, why=n.error)
     draft.set(conversation=replace(talk, unanswered_since=talk.unanswered_since or draft.now, asked=""))
     running.sync(draft, by_event=False)
@@ -233,7 +241,7 @@ def answer_did_not_arrive(draft: Draft, n: Message, siblings: Sequence[Message])
 
 def move_reply(draft: Draft, cause: MoveReply) -> None:
     """A message belongs to another order: here it needs no answer."""
-    talk = draft.order.conversation or Conversation()
+    talk = draft.order.conversation or ConversationState()
     asked = talk.asked if cause.waits_since else ""
     draft.set(conversation=replace(talk, unanswered_since=cause.waits_since, asked=asked))
     draft.log("reply_moved", by=cause.by, to=cause.to)

@@ -26,7 +26,7 @@ class QueuedDelivery(Struct, frozen=True):
     is_code: bool
 
 
-class _Turns:
+class _OrdersInTurn:
     """Orders in line, each once: the sources take turns, and within a source its orders."""
 
     def __init__(self) -> None:
@@ -65,7 +65,7 @@ class DeliveryQueue:
         self._orders: dict[Hashable, deque[QueuedDelivery]] = {}
         self._codes: Counter[Hashable] = Counter()
         self._busy: set[Hashable] = set()
-        self._turns = {True: _Turns(), False: _Turns()}
+        self._turns = {True: _OrdersInTurn(), False: _OrdersInTurn()}
 
     @property
     def is_empty(self) -> bool:

@@ -22,7 +22,7 @@ from service.readiness import Readiness
 from service.settings import Settings
 from service.web.auditor import Auditor
 from service.web.broadcast import Broadcaster
-from service.web.counted import Counted
+from service.web.counted import SharedCounts
 from service.web.limits import RateLimits
 from service.web.session import Sessions
 
@@ -46,7 +46,7 @@ class Context(Struct, frozen=True):
     attachments: AttachmentStore
     words: LiveWords
     editor: Editor
-    counted: Counted
+    counted: SharedCounts
     open_to: Role | None = None
 
 

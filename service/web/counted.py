@@ -59,7 +59,7 @@ LIFECYCLE: Final = Figures("lifecycle", LifecycleMetrics, lifecycle_measures, ti
 PERFORMANCE: Final = Figures("performance", PerformanceMetrics, performance, timedelta(days=30))
 
 
-class Asked(Struct, Generic[F], frozen=True):
+class WantedFigures(Struct, Generic[F], frozen=True):
     """Figures of a workflow, over a time up to now, within a scope."""
 
     figures: Figures[F]
@@ -68,12 +68,12 @@ class Asked(Struct, Generic[F], frozen=True):
     scope: Scope
 
 
-def asked(figures: Figures[F], workflow: Workflow, over: timedelta | None, scope: Scope) -> Asked[F]:
+def wanted_figures(figures: Figures[F], workflow: Workflow, over: timedelta | None, scope: Scope) -> WantedFigures[F]:
     """`scope` has the workflow: who is limited by workflows alone shares the figures of those who are not limited."""
-    return Asked(figures, workflow, over or figures.usual, EVERYTHING if scope.is_of_workflows else scope)
+    return WantedFigures(figures, workflow, over or figures.usual, EVERYTHING if scope.is_of_workflows else scope)
 
 
-class Counted:
+class SharedCounts:
     """The counts of one process, shared through the ledger with all others."""
 
     def __init__(self, orders: Orders, quick_s: float = QUICK_S, rest_s: float = REST_S) -> None:
@@ -87,25 +87,25 @@ class Counted:
         # One after the other: several at once would hold up everybody else here.
         self._one = asyncio.Lock()
 
-    async def get(self, asked: Asked[F]) -> F | None:
+    async def get(self, wanted: WantedFigures[F]) -> F | None:
         """What is kept, else what is counted at once; None while that takes longer. Raises what counting raises."""
-        return await self._get(asked, self.quick_s)
+        return await self._get(wanted, self.quick_s)
 
-    async def waited(self, asked: Asked[F]) -> F:
+    async def waited(self, wanted: WantedFigures[F]) -> F:
         """As `get`, for callers who rather wait."""
-        while (found := await self._get(asked, None)) is None:  # noqa: ASYNC110 another process counts
+        while (found := await self._get(wanted, None)) is None:  # noqa: ASYNC110 another process counts
             await asyncio.sleep(ASK_AGAIN_S)
         return found
 
-    async def _get(self, asked: Asked[F], patience_s: float | None) -> F | None:
-        kept = await self._kept(asked)
-        if kept is not None and (found := _figures_in(asked, kept)) is not None:
-            if self._is_old(asked, kept):
-                self._begin(asked)
+    async def _get(self, wanted: WantedFigures[F], patience_s: float | None) -> F | None:
+        kept = await self._kept(wanted)
+        if kept is not None and (found := _figures_in(wanted, kept)) is not None:
+            if self._is_old(wanted, kept):
+                self._begin(wanted)
             return found
-        if kept is None and self._id(asked) in self._quick:
-            return (await self._count(asked))[0]
-        task = self._begin(asked)
+        if kept is None and self._id(wanted) in self._quick:
+            return (await self._count(wanted))[0]
+        task = self._begin(wanted)
         return task.result() if (await asyncio.wait([task], timeout=patience_s))[0] else None
 
     async def run(self) -> None:
@@ -129,7 +129,7 @@ class Counted:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _offered(self) -> Iterator[Asked[Any]]:
+    def _offered(self) -> Iterator[WantedFigures[Any]]:
         """What pages show first, then what can be chosen there."""
         workflows = [pack.workflow for pack in self._orders.packs]
         kinds: tuple[Figures[Any], ...] = (PERFORMANCE, LIFECYCLE)
@@ -137,36 +137,36 @@ class Counted:
             for figures in kinds:
                 for over in map(timedelta, PERIODS):
                     if (over == figures.usual) is is_usual:
-                        yield from (asked(figures, w, over, EVERYTHING) for w in workflows)
+                        yield from (wanted_figures(figures, w, over, EVERYTHING) for w in workflows)
 
-    def _id(self, asked: Asked[Any]) -> UUID:
-        over = str(asked.over.total_seconds())
-        parts = ("count", asked.figures.name, asked.workflow.name, over, *written(asked.scope))
+    def _id(self, wanted: WantedFigures[Any]) -> UUID:
+        over = str(wanted.over.total_seconds())
+        parts = ("count", wanted.figures.name, wanted.workflow.name, over, *written(wanted.scope))
         return UUID(bytes=self._orders.keyring.digest(*parts))
 
-    async def _kept(self, asked: Asked[Any]) -> KeptCount | None:
+    async def _kept(self, wanted: WantedFigures[Any]) -> KeptCount | None:
         async with self._orders.ledger.reading() as tx:
-            return await kept_counts.find(tx, self._id(asked))
+            return await kept_counts.find(tx, self._id(wanted))
 
-    def _is_old(self, asked: Asked[Any], kept: KeptCount) -> bool:
+    def _is_old(self, wanted: WantedFigures[Any], kept: KeptCount) -> bool:
         lasts = timedelta(seconds=min(max(KEPT_S, SHARE * kept.took_s), LONGEST_S))
         age_is_over = kept.counted_at is None or self._orders.time.now() - kept.counted_at > lasts
-        return age_is_over or kept.version != asked.workflow.version
+        return age_is_over or kept.version != wanted.workflow.version
 
-    async def _count(self, asked: Asked[F]) -> tuple[F, float]:
+    async def _count(self, wanted: WantedFigures[F]) -> tuple[F, float]:
         """The figures, and the seconds that they took."""
         began, now = time.monotonic(), self._orders.time.now()
         async with self._orders.ledger.reading() as tx:
-            found = await asked.figures.count(tx, asked.workflow, now - asked.over, now, scope=asked.scope)
+            found = await wanted.figures.count(tx, wanted.workflow, now - wanted.over, now, scope=wanted.scope)
         took_s = time.monotonic() - began
-        (self._quick.add if took_s <= self.quick_s else self._quick.discard)(self._id(asked))
+        (self._quick.add if took_s <= self.quick_s else self._quick.discard)(self._id(wanted))
         return found, took_s
 
-    def _begin(self, asked: Asked[F]) -> asyncio.Task[F | None]:
+    def _begin(self, wanted: WantedFigures[F]) -> asyncio.Task[F | None]:
         """Have it counted in the background, once in this process."""
-        id = self._id(asked)
+        id = self._id(wanted)
         if (task := self._under_way.get(id)) is None:
-            task = self._under_way[id] = asyncio.create_task(self._in_turn(id, asked))
+            task = self._under_way[id] = asyncio.create_task(self._in_turn(id, wanted))
             task.add_done_callback(lambda done: self._over(id, done))
         return task
 
@@ -175,36 +175,36 @@ class Counted:
         if not task.cancelled() and isinstance(error := task.exception(), Exception):
             log_failure("counts", error)
 
-    async def _in_turn(self, id: UUID, asked: Asked[F]) -> F | None:
+    async def _in_turn(self, id: UUID, wanted: WantedFigures[F]) -> F | None:
         give_way()
         async with self._one:
-            return await self._counted_once(id, asked)
+            return await self._counted_once(id, wanted)
 
-    async def _counted_once(self, id: UUID, asked: Asked[F]) -> F | None:
+    async def _counted_once(self, id: UUID, wanted: WantedFigures[F]) -> F | None:
         """Count, and keep what takes long; None where another process counts, or somebody was erased meanwhile."""
         claim = uuid4()
         if not await self._write(lambda tx: kept_counts.claim(tx, id, claim, self._orders.time.now())):
             return None
         try:
             # Another process may have counted it since we looked.
-            kept = await self._kept(asked)
-            if kept and not self._is_old(asked, kept) and (found := _figures_in(asked, kept)) is not None:
+            kept = await self._kept(wanted)
+            if kept and not self._is_old(wanted, kept) and (found := _figures_in(wanted, kept)) is not None:
                 await self._write(lambda tx: kept_counts.let_go(tx, id, claim))
                 return found
-            found, took_s = await self._claimed(id, claim, asked)
+            found, took_s = await self._claimed(id, claim, wanted)
         except Exception:
             await self._write(lambda tx: kept_counts.let_go(tx, id, claim))
             raise
         if took_s <= self.quick_s:
             counts = await self._write(lambda tx: kept_counts.drop(tx, id, claim))
         else:
-            count = KeptCount(asked.workflow.version, msgspec.json.encode(found), found.counted_at, took_s)
+            count = KeptCount(wanted.workflow.version, msgspec.json.encode(found), found.counted_at, took_s)
             counts = await self._write(lambda tx: kept_counts.keep(tx, id, claim, count))
         return found if counts else None
 
-    async def _claimed(self, id: UUID, claim: UUID, asked: Asked[F]) -> tuple[F, float]:
+    async def _claimed(self, id: UUID, claim: UUID, wanted: WantedFigures[F]) -> tuple[F, float]:
         """Count while the claim is renewed."""
-        counting = asyncio.ensure_future(self._count(asked))
+        counting = asyncio.ensure_future(self._count(wanted))
         try:
             while not (await asyncio.wait([counting], timeout=RENEW_S))[0]:
                 await self._write(lambda tx: kept_counts.renew(tx, id, claim, self._orders.time.now()))
@@ -217,11 +217,11 @@ class Counted:
             return await change(tx)
 
 
-def _figures_in(asked: Asked[F], kept: KeptCount) -> F | None:
+def _figures_in(wanted: WantedFigures[F], kept: KeptCount) -> F | None:
     """What was counted; None where it was not yet, or by a release that counted other things."""
     if kept.figures is None:
         return None
     try:
-        return msgspec.json.decode(kept.figures, type=asked.figures.type)
+        return msgspec.json.decode(kept.figures, type=wanted.figures.type)
     except UNREADABLE:
         return None

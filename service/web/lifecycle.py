@@ -9,7 +9,7 @@ from service.ledger.orders.performance_models import LifecycleMetrics
 from service.ledger.orders.search import latest_workflow
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
-from service.web.counted import LIFECYCLE, Asked, asked
+from service.web.counted import LIFECYCLE, WantedFigures, wanted_figures
 from service.web.known import workflows_of
 from service.web.params import answer
 from service.web.queries import query_of
@@ -46,6 +46,6 @@ async def get_lifecycle(request: web.Request) -> web.StreamResponse:
     return answer(await request.app[CONTEXT].counted.waited(measures_of(request, workflow_of(request))))
 
 
-def measures_of(request: web.Request, workflow: Workflow) -> Asked[LifecycleMetrics]:
+def measures_of(request: web.Request, workflow: Workflow) -> WantedFigures[LifecycleMetrics]:
     """The measures over the query's period."""
-    return asked(LIFECYCLE, workflow, query_of(request, LifecycleQuery).since, scope_of(request))
+    return wanted_figures(LIFECYCLE, workflow, query_of(request, LifecycleQuery).since, scope_of(request))

@@ -7,7 +7,7 @@ from service.ledger.orders.performance_models import PerformanceMetrics
 from service.ledger.orders.performance_text import performance_csv
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
-from service.web.counted import PERFORMANCE, Asked, asked
+from service.web.counted import PERFORMANCE, WantedFigures, wanted_figures
 from service.web.lifecycle import chosen
 from service.web.params import answer
 from service.web.queries import query_of
@@ -24,6 +24,6 @@ async def get_performance(request: web.Request) -> web.StreamResponse:
     return answer(m)
 
 
-def performance_of(request: web.Request, workflow: Workflow) -> Asked[PerformanceMetrics]:
+def performance_of(request: web.Request, workflow: Workflow) -> WantedFigures[PerformanceMetrics]:
     """The figures over the query's period."""
-    return asked(PERFORMANCE, workflow, query_of(request, PerformanceQuery).since, scope_of(request))
+    return wanted_figures(PERFORMANCE, workflow, query_of(request, PerformanceQuery).since, scope_of(request))

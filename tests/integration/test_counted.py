@@ -16,7 +16,16 @@ from service.ledger.database.transaction import Transaction
 from service.ledger.orders import kept_counts
 from service.ledger.orders.performance_models import LifecycleMetrics
 from service.ledger.orders.tables import kept_counts as table
-from service.web.counted import KEPT_S, LIFECYCLE, LONGEST_S, PERFORMANCE, SHARE, Asked, Counted, asked
+from service.web.counted import (
+    KEPT_S,
+    LIFECYCLE,
+    LONGEST_S,
+    PERFORMANCE,
+    SHARE,
+    SharedCounts,
+    WantedFigures,
+    wanted_figures,
+)
 from tests.integration.conftest import Caller
 from tests.support.events import CUSTOMER, event
 from tests.support.world import PATIENCE_S, World
@@ -43,32 +52,34 @@ class Count:
 
 
 @pytest.fixture
-async def counted(world: World) -> AsyncIterator[Counted]:
+async def counted(world: World) -> AsyncIterator[SharedCounts]:
     """Of a process that finds every count slow."""
-    found = Counted(world.app.orders, quick_s=0.0)
+    found = SharedCounts(world.app.orders, quick_s=0.0)
     yield found
     await found.close()
 
 
-def of(world: World, count: Count, scope: Scope = EVERYTHING) -> Asked[LifecycleMetrics]:
+def of(world: World, count: Count, scope: Scope = EVERYTHING) -> WantedFigures[LifecycleMetrics]:
     pack = world.app.packs.find("device_pickup")
     assert pack is not None
-    return asked(structs.replace(LIFECYCLE, count=count), pack.workflow, None, scope)
+    return wanted_figures(structs.replace(LIFECYCLE, count=count), pack.workflow, None, scope)
 
 
-async def rows(world: World, what: Asked[Any]) -> list[Any]:
+async def rows(world: World, what: WantedFigures[Any]) -> list[Any]:
     id = world.app.counted._id(what)
     async with world.ledger.reading() as tx:
         return list((await tx.execute(select(table).where(table.c.id == id))).all())
 
 
-async def begun(world: World, counted: Counted, what: Asked[LifecycleMetrics], count: Count) -> None:
+async def begun(world: World, counted: SharedCounts, what: WantedFigures[LifecycleMetrics], count: Count) -> None:
     assert await counted.get(what) is None
     await world.until(lambda: count.entered)
 
 
-async def test_nobody_waits_for_what_takes_long_and_all_processes_count_it_once(world: World, counted: Counted) -> None:
-    count, other = Count(), Counted(world.app.orders, quick_s=0.0)
+async def test_nobody_waits_for_what_takes_long_and_all_processes_count_it_once(
+    world: World, counted: SharedCounts
+) -> None:
+    count, other = Count(), SharedCounts(world.app.orders, quick_s=0.0)
     what = of(world, count)
     await begun(world, counted, what, count)
     assert [await c.get(what) for c in (counted, other, counted)] == [None] * 3
@@ -78,11 +89,11 @@ async def test_nobody_waits_for_what_takes_long_and_all_processes_count_it_once(
     assert count.times == 1
     assert (found.orders, found.counted_at) == (1, world.clock.now())
     # Another one, started later, has them at once.
-    assert await Counted(world.app.orders, quick_s=0.0).get(what) == found
+    assert await SharedCounts(world.app.orders, quick_s=0.0).get(what) == found
     await other.close()
 
 
-async def test_what_is_old_is_shown_while_it_is_counted_anew(world: World, counted: Counted) -> None:
+async def test_what_is_old_is_shown_while_it_is_counted_anew(world: World, counted: SharedCounts) -> None:
     count = Count()
     what = of(world, count)
     count.let_through.set()
@@ -105,10 +116,10 @@ async def test_what_is_old_is_shown_while_it_is_counted_anew(world: World, count
 
 
 async def test_what_pages_offer_is_counted_before_anybody_asks(world: World) -> None:
-    counted = Counted(world.app.orders, quick_s=0.0, rest_s=0.0)
+    counted = SharedCounts(world.app.orders, quick_s=0.0, rest_s=0.0)
     counting = asyncio.create_task(counted.run())
     (pack, *_) = world.app.packs
-    first = asked(PERFORMANCE, pack.workflow, None, EVERYTHING)
+    first = wanted_figures(PERFORMANCE, pack.workflow, None, EVERYTHING)
 
     async def kept() -> bool:
         return any(row.counted_at for row in await rows(world, first))
@@ -120,7 +131,7 @@ async def test_what_pages_offer_is_counted_before_anybody_asks(world: World) -> 
 
 @pytest.mark.parametrize(("took", "lasts"), [(2.0, SHARE * 2.0), (60.0, LONGEST_S)])
 async def test_what_takes_very_long_is_kept_longer_but_not_for_ever(
-    world: World, counted: Counted, took: float, lasts: float
+    world: World, counted: SharedCounts, took: float, lasts: float
 ) -> None:
     count = Count()
     what = of(world, count)
@@ -137,7 +148,7 @@ async def test_what_takes_very_long_is_kept_longer_but_not_for_ever(
     await world.until(lambda: count.times == 2)
 
 
-async def test_a_count_that_fails_leaves_nothing_behind(world: World, counted: Counted) -> None:
+async def test_a_count_that_fails_leaves_nothing_behind(world: World, counted: SharedCounts) -> None:
     count = Count()
     count.fails = True
     count.let_through.set()
@@ -148,21 +159,21 @@ async def test_a_count_that_fails_leaves_nothing_behind(world: World, counted: C
 
 
 async def test_what_is_counted_in_no_time_is_counted_each_time_and_not_kept(world: World) -> None:
-    count, counted = Count(), Counted(world.app.orders, quick_s=PATIENCE_S)
+    count, counted = Count(), SharedCounts(world.app.orders, quick_s=PATIENCE_S)
     count.let_through.set()
     assert [(await counted.get(of(world, count))) is not None for _ in range(3)] == [True] * 3
     assert count.times == 3
     assert await rows(world, of(world, count)) == []
 
 
-async def test_what_a_process_left_when_it_died_is_counted_by_another(world: World, counted: Counted) -> None:
+async def test_what_a_process_left_when_it_died_is_counted_by_another(world: World, counted: SharedCounts) -> None:
     count = Count()
     what = of(world, count)
     await begun(world, counted, what, count)
     await counted.close()
     count.let_through.set()
     world.clock.advance(seconds=kept_counts.LEASE.total_seconds() - 1)
-    other = Counted(world.app.orders, quick_s=0.0)
+    other = SharedCounts(world.app.orders, quick_s=0.0)
     assert await other.get(what) is None
     await asyncio.sleep(0.05)
     assert count.times == 0
@@ -171,7 +182,7 @@ async def test_what_a_process_left_when_it_died_is_counted_by_another(world: Wor
 
 
 async def test_what_was_counted_before_somebody_was_erased_is_not_kept_after_it(
-    world: World, counted: Counted, caller: Caller
+    world: World, counted: SharedCounts, caller: Caller
 ) -> None:
     await world.accept(event("A-1", "created", recipients={"customer": CUSTOMER}))
     count = Count()
@@ -183,7 +194,7 @@ async def test_what_was_counted_before_somebody_was_erased_is_not_kept_after_it(
     assert (await counted.waited(what)).orders == 2
 
 
-async def test_limits_within_a_workflow_have_figures_of_their_own(world: World, counted: Counted) -> None:
+async def test_limits_within_a_workflow_have_figures_of_their_own(world: World, counted: SharedCounts) -> None:
     count = Count()
     count.let_through.set()
     for scope in (EVERYTHING, Scope(workflows=frozenset({"device_pickup"}))):
@@ -197,7 +208,7 @@ async def test_a_page_says_that_it_is_being_counted_and_then_when_it_was(world: 
     await world.accept(event("A-1", "created", recipients={"customer": CUSTOMER}))
     pack = world.app.packs.find("device_pickup")
     assert pack is not None
-    id = world.app.counted._id(asked(LIFECYCLE, pack.workflow, None, EVERYTHING))
+    id = world.app.counted._id(wanted_figures(LIFECYCLE, pack.workflow, None, EVERYTHING))
     async with world.ledger.transaction() as tx:
         assert await kept_counts.claim(tx, id, claim, world.clock.now())
     status, page = await supervisor.get(PAGE)
@@ -210,7 +221,7 @@ async def test_a_page_says_that_it_is_being_counted_and_then_when_it_was(world: 
     assert (await supervisor.get(CALL))[1]["counted_at"].startswith(world.clock.now().strftime("%Y-%m-%dT%H:%M"))
 
 
-async def test_figures_of_long_ago_are_forgotten(world: World, counted: Counted) -> None:
+async def test_figures_of_long_ago_are_forgotten(world: World, counted: SharedCounts) -> None:
     count = Count()
     count.let_through.set()
     await counted.waited(of(world, count))

@@ -43,7 +43,7 @@ class Hold(Struct, frozen=True):
         return f"held by {self.by} since {self.at:%Y-%m-%d %H:%M} UTC{f': {self.why}' if self.why else ''}"
 
 
-class _Words(Struct, frozen=True):
+class _WhoAndWhy(Struct, frozen=True):
     by: str
     why: str
 
@@ -59,16 +59,16 @@ async def active(tx: Transaction, *, scope: Scope) -> list[Hold]:
 def _hold(tx: Transaction, row: Any) -> Hold:
     """The hold of a row; effective even if its texts cannot be unsealed."""
     try:
-        words = msgspec.json.decode(tx.keyring.unseal(row.sealed_words, HOLD_WORDS.of(row.id)), type=_Words)
+        words = msgspec.json.decode(tx.keyring.unseal(row.sealed_words, HOLD_WORDS.of(row.id)), type=_WhoAndWhy)
     except UNREADABLE:
-        words = _Words("somebody", "")
+        words = _WhoAndWhy("somebody", "")
     return Hold(row.id, row.channel, row.workflow, row.notice, row.at, words.by, words.why)
 
 
 async def put(tx: Transaction, channel: str, workflow: str, notice: str, by: str, why: str, now: datetime) -> Hold:
     """Hold these back from now on."""
     hold = Hold(new_uuid(), channel, workflow, notice, now, by, why)
-    sealed = seal_json(tx.keyring, _Words(by, why), HOLD_WORDS.of(hold.id))
+    sealed = seal_json(tx.keyring, _WhoAndWhy(by, why), HOLD_WORDS.of(hold.id))
     row = {"id": hold.id, "channel": channel, "workflow": workflow, "notice": notice, "at": now, "sealed_words": sealed}
     await tx.execute(insert(holds).values(**row))
     return hold

@@ -9,7 +9,7 @@ from service.domain.clocks.kinds.follow_up import FollowUp
 from service.domain.clocks.kinds.kind import Kind
 from service.domain.clocks.kinds.notify import Notify
 from service.domain.clocks.kinds.reminder import Reminder
-from service.domain.clocks.kinds.reply import Reply
+from service.domain.clocks.kinds.reply import ReplyClock
 from service.domain.promises import ClockKind
 
 KINDS: Final[Mapping[ClockKind, Kind]] = {
@@ -18,5 +18,5 @@ KINDS: Final[Mapping[ClockKind, Kind]] = {
     "deadline": Deadline(),
     "reminder": Reminder(),
     "follow_up": FollowUp(),
-    "reply": Reply(),
+    "reply": ReplyClock(),
 }

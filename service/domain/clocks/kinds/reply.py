@@ -8,7 +8,7 @@ from service.domain.order import Order
 from service.domain.promises import ClockSpec
 
 
-class Reply:
+class ReplyClock:
     """Counts from the first thing said that nobody has answered; in every status, the last ones too."""
 
     is_promise: ClassVar[bool] = True
