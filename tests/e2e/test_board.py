@@ -151,7 +151,7 @@ async def _paged_and_offline(busy: World, page: Page) -> None:
 
 
 async def test_it_works_without_a_script(busy: World, browser: Browser) -> None:
-    page = await signed_in(browser, busy, "supervisor", name="Kim", java_script_enabled=False)
+    page = await signed_in(browser, busy, "supervisor", name="Kim", by_form=True, java_script_enabled=False)
     await page.get_by_role("checkbox", name=re.compile("ORD-7$")).check()
     await page.get_by_role("checkbox", name=re.compile("ORD-3$")).check()
     await page.locator("#bulk").get_by_role("button", name="Take").click()

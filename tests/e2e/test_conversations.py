@@ -29,8 +29,7 @@ NEXT_LOOK_IS_PUT_OFF = """() => new Promise((done) => document.addEventListener(
 
 async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk: World, browser: Browser) -> None:
     await happen(desk, order(desk))
-    agent = await signed_in(browser, desk, "agent")
-    await agent.goto(f"{desk.http}/desk/orders/device_pickup/ORD-1")
+    agent = await signed_in(browser, desk, "agent", at="/desk/orders/device_pickup/ORD-1")
     await expect(agent.get_by_text("Nobody has written yet.")).to_be_visible()
     link = await agent.get_by_role("link", name="Tracking page").get_attribute("href")
     context = await browser.new_context(java_script_enabled=False)
@@ -79,8 +78,7 @@ async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk:
 
 async def test_the_tray_is_live_and_a_strangers_words_are_given_to_an_order(desk: World, browser: Browser) -> None:
     await happen(desk, order(desk))
-    agent = await signed_in(browser, desk, "agent")
-    await agent.goto(f"{desk.http}/desk/conversations")
+    agent = await signed_in(browser, desk, "agent", at="/desk/conversations")
     await expect(agent.get_by_text("Nobody is waiting for an answer.")).to_be_visible()
     await conversations.take(desk.app.orders, IncomingReply("1", "sms", "+919800000099", "I am the neighbour"))
     await expect(agent.get_by_text("I am the neighbour")).to_be_visible()

@@ -81,8 +81,7 @@ async def test_who_is_late_most_is_two_clicks_away_with_their_orders(desk: World
 
 
 async def test_a_channel_is_held_and_released_at_the_desk(desk: World, browser: Browser) -> None:
-    page = await signed_in(browser, desk, "supervisor", name="Kim")
-    await page.goto(f"{desk.http}/desk/messages")
+    page = await signed_in(browser, desk, "supervisor", at="/desk/messages", name="Kim")
     hand = Hand(page, "hold a channel, and release it")
     await hand.click(page.get_by_text("Hold messages"))
     form = page.locator("#hold form")

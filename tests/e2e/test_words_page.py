@@ -47,10 +47,8 @@ async def test_a_word_is_changed_approved_and_live_in_eight_steps(desk: World, b
 
 async def test_mistakes_stand_at_their_field_and_nothing_is_lost(desk: World, browser: Browser) -> None:
     await happen(desk, order(desk))
-    page = await signed_in(browser, desk, "supervisor", name="Kim")
-    lee = await signed_in(browser, desk, "supervisor", name="Lee", viewport={"width": 390, "height": 800})
-    await page.goto(desk.http + NOTICE)
-    await lee.goto(desk.http + NOTICE)
+    page = await signed_in(browser, desk, "supervisor", at=NOTICE, name="Kim")
+    lee = await signed_in(browser, desk, "supervisor", at=NOTICE, name="Lee", viewport={"width": 390, "height": 800})
     assert await violations(page) == []
     english = page.get_by_label("English, SMS")
     looks = page.locator(f"#{await english.get_attribute('aria-describedby')}")
