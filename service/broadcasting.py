@@ -79,20 +79,20 @@ class _Wave:
             asked = self._asked
             turn = self._began + timedelta(minutes=self.planned / asked.per_minute)
             # Of all that were told, only this order's own: the cause is kept with the order, and erased with it.
-            told = u.addresses(ref) & self._told
-            wave = Wave(told, turn)
+            already_told = u.addresses(ref) & self._told
+            wave = Wave(already_told, turn)
             result = u.decide(ref, SendNotice(u.now, asked.notice, asked.by, asked.channels, asked.inputs, wave))
             if result.decision is None:
                 self.excluded[result.reason] += 1
             else:
-                self._count(result.decision, turn, told_already=bool(told))
+                self._count(result.decision, turn, already_told=bool(already_told))
 
-    def _count(self, decision: Decision, turn: datetime, *, told_already: bool) -> None:
+    def _count(self, decision: Decision, turn: datetime, *, already_told: bool) -> None:
         planned = [n for notice in decision.notices if notice.name == self._asked.notice for n in notice.messages]
         going = [n for n in planned if n.state != "suppressed"]
         if not going:
             # A channel on which they have no address says nothing of why the others are left out.
-            elsewhere = told_already or not planned
+            elsewhere = already_told or not planned
             self.excluded["they are told by another of their orders" if elsewhere else planned[0].error] += 1
             return
         self._told |= {n.address for n in going}

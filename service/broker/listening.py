@@ -31,7 +31,7 @@ class Listening:
         self._next[destination] = now + ASKED_EVERY_S
         return True
 
-    def heard(self, destination: Destination, *, is_heard: bool) -> None:
+    def record(self, destination: Destination, *, is_heard: bool) -> None:
         """Record what became of a mandatory message; logged when it changes."""
         exchange, key = destination
         if is_heard:

@@ -230,7 +230,7 @@ class RabbitBroker:
         published = await publish_together(channel, part, mandatory, PUBLISH_TIMEOUT_S)
         for asked, one in zip(mandatory, published, strict=True):
             if asked and not must and not one.error:
-                self._listening.heard(destination, is_heard=not one.is_returned)
+                self._listening.record(destination, is_heard=not one.is_returned)
         return [one.error or (UNROUTED if must and one.is_returned else "") for one in published]
 
     async def depth(self, queue: str) -> int:

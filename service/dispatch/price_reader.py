@@ -63,8 +63,8 @@ class PriceReader:
         first = min(planned for _, planned in wanted.values())
         kept: dict[UUID, tuple[Decimal, str]] = {}
         for provider in self._providers.values():
-            told = await provider.prices(first, until + SENT_WITHIN)
-            kept |= {wanted[sid][0]: price for sid, price in told.items() if sid in wanted}
+            prices = await provider.prices(first, until + SENT_WITHIN)
+            kept |= {wanted[sid][0]: price for sid, price in prices.items() if sid in wanted}
         async with self._orders.ledger.transaction() as tx:
             await costs.keep_prices(tx, kept)
         log.info("prices.read", asked=len(wanted), told=len(kept))

@@ -91,7 +91,7 @@ class Settler:
                 await breathe()
                 await self._apply(u.tx, stored, outcome, u.now, changed)
             siblings = await self._siblings(u.tx, changed)
-            heard: dict[UUID, rows.Heard] = {}
+            causes: dict[UUID, rows.DecidedByOrder] = {}
             for n, outcome in changed.values():
                 await breathe()
                 home = stored[n.id]
@@ -99,12 +99,12 @@ class Settler:
                 cause = MessageSettled(u.now, n, siblings.get(n.notice_id, ()), drop_address=_is_gone(outcome.result))
                 if (ref := refs.get(n.order_id)) and outcome.concerns_order and n.state in DECIDED:
                     known = u.order(ref)
-                    heard[n.id] = rows.Heard(known.entries if known else 0, cause.drop_address)
+                    causes[n.id] = rows.DecidedByOrder(known.entries if known else 0, cause.drop_address)
                     decision = u.decide(ref, cause).decision
                     # What one message's fallback planned, another's must not plan again.
                     siblings = _with_new(siblings, decision)
             settled = [n for n, _ in changed.values()]
-            rows.put_states(u.changes.writes, settled, u.now, before, heard)
+            rows.put_states(u.changes.writes, settled, u.now, before, causes)
             await u.write()
             await rows.settle_places(u.tx, settled, before)
             secret_notices = [n.notice_id for n, _ in changed.values() if n.secret]

@@ -47,10 +47,10 @@ async def free_words(
     declared = registry.channels().get(channel)
     if declared is None or declared.reply_window is None:
         return None
-    heard, is_known_to_hold = await rows.heard_at(tx, channel, {(address, s) for s in senders})
-    if not (is_known_to_hold or heard or workflow.has_content):
+    last_wrote, is_known_to_hold = await rows.heard_at(tx, channel, {(address, s) for s in senders})
+    if not (is_known_to_hold or last_wrote or workflow.has_content):
         return None
-    until = max((at + declared.reply_window - MARGIN for at in heard.values()), default=None)
+    until = max((at + declared.reply_window - MARGIN for at in last_wrote.values()), default=None)
     return FreeWords(until is not None and now < until, until)
 
 
@@ -69,11 +69,11 @@ async def windows_of(
         return {}
     senders = {c.message.id: _senders(c, channel, providers, packs) for c in claimed}
     asked = {(c.message.address, s) for c in claimed for s in senders[c.message.id]}
-    heard, is_known_to_hold = await rows.heard_at(tx, channel, asked)
+    last_wrote, is_known_to_hold = await rows.heard_at(tx, channel, asked)
     found = {}
     for c in claimed:
         n = c.message
-        times = {s: at for s in senders[n.id] if (at := heard.get((n.address, s)))}
+        times = {s: at for s in senders[n.id] if (at := last_wrote.get((n.address, s)))}
         opened = frozenset(s for s, at in times.items() if now < at + length - MARGIN)
         found[n.id] = ReplyWindow(opened, is_known_to_hold or bool(times) or _names_templates(c, packs))
     return found

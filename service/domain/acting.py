@@ -124,8 +124,8 @@ def by_events_alone(workflow: Workflow, order: Order) -> list[str]:
 
 def sides(workflow: Workflow, order: Order) -> list[str]:
     """The audiences that a public note may be for, in this status."""
-    told = ((n.on_note, n.audiences) for n in workflow.notices.values() if n.on_note)
-    fitting = (names for on, names in told if on.public and (not on.statuses or order.status in on.statuses))
+    notices = ((n.on_note, n.audiences) for n in workflow.notices.values() if n.on_note)
+    fitting = (names for on, names in notices if on.public and (not on.statuses or order.status in on.statuses))
     return list(dict.fromkeys(name for names in fitting for name in names))
 
 

@@ -14,10 +14,10 @@ PUBLISHER: Final = "publisher"
 
 def audiences_of(workflow: Workflow) -> frozenset[str]:
     """The audiences of a pack: those it notifies, whose contacts it shows, and who handle its orders or act on them."""
-    told = {a for n in workflow.notices.values() for a in n.audiences}
+    notified = {a for n in workflow.notices.values() for a in n.audiences}
     handle = {role for n in workflow.notices.values() for role in (n.on_assigned, n.on_assignee_change) if role}
     assigned = {role for act in workflow.acts.values() if act.name == "assign" for role in act.to}
-    known = {*told, *handle, *assigned, *workflow.contacts, *workflow.parties, *workflow.audience_fallback.values()}
+    known = {*notified, *handle, *assigned, *workflow.contacts, *workflow.parties, *workflow.audience_fallback.values()}
     return frozenset(known - {ASSIGNEE})
 
 

@@ -69,7 +69,7 @@ def _settle_message(draft: Draft, cause: MessageSettled) -> None:
     n = cause.message
     if n.state in TOLD_STATES:
         running.notified(draft, n.notice_id, n.state)
-        ladders.heard(draft, n)
+        ladders.arrived(draft, n)
         return
     if n.state == "held":
         running.held_up(draft, n.notice_id, n.error)

@@ -194,8 +194,8 @@ class Draft:
 
     def situation(self, notice: str = "") -> Situation:
         """The data that conditions are evaluated on; `notice`: the one to be told."""
-        told = self.order.told_values.get(notice, {})
-        return Situation(self.order, self.now, self.workflow.timezone, self.before, told)
+        told_values = self.order.told_values.get(notice, {})
+        return Situation(self.order, self.now, self.workflow.timezone, self.before, told_values)
 
     def visit(self) -> None:
         """Record that the order has entered its status."""

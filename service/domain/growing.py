@@ -17,7 +17,7 @@ OF_ROW: Final = "row"
 
 def grow(draft: Draft, data: Data) -> list[str]:
     """Count the rows that this event adds to the order's lists; the notices that new rows call for."""
-    told: list[str] = []
+    notices: list[str] = []
     for name, given in data.lists.items():
         if not given.size:
             continue
@@ -26,8 +26,8 @@ def grow(draft: Draft, data: Data) -> list[str]:
         by = (data.actor.name or data.actor.id) if data.actor else ""
         draft.log(f"rows_{given.change}", list=name, count=given.size, by=by, batch=given.id)
         if given.change == "added":
-            told += [n.name for n in draft.workflow.notices.values() if name in n.on_rows]
-    return told
+            notices += [n.name for n in draft.workflow.notices.values() if name in n.on_rows]
+    return notices
 
 
 def greet(draft: Draft, cause: GreetRows) -> None:

@@ -55,11 +55,11 @@ def _places(person: Person, channels: Sequence[ChannelSpec]) -> set[tuple[str, s
 
 
 def begin(
-    draft: Draft, notice: Notice, planned: PlannedNotice, told: Sequence[tuple[Role, ...]], postponed: Postpone
+    draft: Draft, notice: Notice, planned: PlannedNotice, reader_roles: Sequence[tuple[Role, ...]], postponed: Postpone
 ) -> list[Message]:
     """Plan the first rung that reaches each of them. `postponed`: applies other reasons to wait."""
     found: list[Message] = []
-    for roles in told:
+    for roles in reader_roles:
         climb = Climb(
             notice.name, roles, planned.planned, planned.valid_until, planned.stage_rank, planned.supersedable
         )
@@ -91,7 +91,7 @@ def _pulled_back(draft: Draft, climb: Climb) -> str:
     return ""
 
 
-def heard(draft: Draft, n: Message) -> None:
+def arrived(draft: Draft, n: Message) -> None:
     """A message of a ladder arrived: drop the rungs that go only where it does not."""
     clock, climb = _found(draft, n)
     if clock is None or climb is None or climb.messages[n.id] >= RANKS[n.state]:

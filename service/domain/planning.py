@@ -76,11 +76,11 @@ def plan(draft: Draft, name: str, at: datetime, options: NoticeOptions = AS_DECL
 
 
 def _recipients(draft: Draft, notice: Notice, options: NoticeOptions) -> _Recipients:
-    told = options.wave.told if options.wave else frozenset[str]()
+    already_told = options.wave.told if options.wave else frozenset[str]()
     if notice.rungs and not options.channels and options.to is None:
-        return _Recipients(climbing=ladders.readers(draft, notice, told))
+        return _Recipients(climbing=ladders.readers(draft, notice, already_told))
     found = [options.to] if options.to else readers_of(draft, notice, options.channels)
-    return _Recipients([r for r in found if r.address not in told])
+    return _Recipients([r for r in found if r.address not in already_told])
 
 
 def _planned(draft: Draft, notice: Notice, at: datetime, options: NoticeOptions) -> PlannedNotice:
@@ -174,8 +174,8 @@ def _withheld(draft: Draft, notice: Notice) -> tuple[str, ...]:
 
 def _left_to_whole(notice: Notice, draft: Draft) -> str:
     """Why the notice is left to the order's whole; empty when it is not."""
-    told = sorted(notice.unless_whole_tells & draft.whole_told)
-    return f"the whole order tells {' and '.join(told)}" if told else ""
+    notices = sorted(notice.unless_whole_tells & draft.whole_told)
+    return f"the whole order tells {' and '.join(notices)}" if notices else ""
 
 
 def _why_skipped(notice: Notice, order: Order, at: datetime) -> str:

@@ -222,14 +222,14 @@ def _plan_all(draft: Draft, names: list[str], data: EventData, *, first: bool = 
 
     The note of a first event has no notice of its own: whoever creates an order knows what they wrote.
     """
-    used, heard = set(), set[str]()
+    used, notified = set(), set[str]()
     for name in triggers.without_replaced(draft, names):
         used.add(draft.workflow.notices[name].secret)
         if notifying.notify(draft, name, draft.at, NoticeOptions(secrets=data.secrets)):
-            heard |= {*draft.workflow.notices[name].audiences}
+            notified |= {*draft.workflow.notices[name].audiences}
     if not first and not isinstance(data, NoteAddedData):
         for name in triggers.noted(draft, data):
-            if heard.isdisjoint(draft.workflow.notices[name].audiences) and triggers.is_meant(draft, name):
+            if notified.isdisjoint(draft.workflow.notices[name].audiences) and triggers.is_meant(draft, name):
                 notifying.notify(draft, name, draft.at)
     for name in data.secrets:
         if name not in used:

@@ -169,8 +169,8 @@ def _waits(draft: Draft, found: Reply | None, outcome: ReplyOutcome, reader: Rea
         escalations.open_or_join(draft, found.escalate, draft.at, by=reader.name or reader.audience)
     if found.notify and triggers.is_meant(draft, found.notify):
         notifying.notify(draft, found.notify, draft.at)
-    told = found.answer is None or _answer(draft, found.answer, reader, can_tell=can_tell)
-    return found.waits or found.act is not None or not told
+    answered = found.answer is None or _answer(draft, found.answer, reader, can_tell=can_tell)
+    return found.waits or found.act is not None or not answered
 
 
 def _answer(draft: Draft, notice: str | None, reader: Reader, *, can_tell: bool) -> bool:

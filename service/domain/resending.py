@@ -84,20 +84,20 @@ def _plan(draft: Draft, notice: Notice, n: Message, cause: ResendMessages) -> st
     if not readers:
         return OPTED_OUT
     planned = [message_to(draft, notice, n.notice_id, r, n.valid_until) for r in readers]
-    told = [m for m in planned if m.state != "suppressed"]
-    if not told:
+    wanted = [m for m in planned if m.state != "suppressed"]
+    if not wanted:
         return UNWANTED
-    draft.more_messages += [replace(m, not_before=max(m.not_before, cause.not_before or m.not_before)) for m in told]
+    draft.more_messages += [replace(m, not_before=max(m.not_before, cause.not_before or m.not_before)) for m in wanted]
     draft.log("resend_planned", notice=n.notice, channel=channel, audience=n.audience, was=n.channel, by=cause.by)
     return ""
 
 
 def withdrawn(messages: Sequence[Message], planned: Sequence[Message], by: str) -> list[Message]:
     """The waiting messages that the resent ones replace, as ended: nobody is told twice."""
-    told = {(m.notice_id, m.audience, m.person): m.channel for m in planned}
+    channels = {(m.notice_id, m.audience, m.person): m.channel for m in planned}
     found = []
     for n in messages:
-        channel = told.get((n.notice_id, n.audience, n.person), "")
+        channel = channels.get((n.notice_id, n.audience, n.person), "")
         if channel and n.state in WAITING_STATES:
             found.append(ended_unsent(n, "superseded", f"told by {channel} instead, as {by} asked", "resent"))
     return found

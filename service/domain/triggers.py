@@ -62,8 +62,8 @@ def require_side(workflow: Workflow, note: Note | None) -> None:
         return
     if not note.public:
         raise Rejection("data.note.to: is only for a public note; an internal one reaches nobody")
-    told = (n for n in workflow.notices.values() if n.on_note and n.on_note.public)
-    require_known("audience", note.to, {a for n in told for a in n.audiences}, "data.note.to")
+    notices = (n for n in workflow.notices.values() if n.on_note and n.on_note.public)
+    require_known("audience", note.to, {a for n in notices for a in n.audiences}, "data.note.to")
 
 
 def _is_for(rule: OnNote, audiences: tuple[str, ...], note: Note, role: str, status: str) -> bool:

@@ -49,12 +49,12 @@ def _of_persons(data: Data, workflow: Workflow, known: Order | None) -> Iterator
     """
     if data.recipients is UNSET:
         return
-    audiences = _told(workflow)
-    heard = audiences | {*workflow.audience_fallback.values(), *workflow.contacts, *workflow.contact_from, ASSIGNEE}
+    audiences = _notified_audiences(workflow)
+    addressed = audiences | {*workflow.audience_fallback.values(), *workflow.contacts, *workflow.contact_from, ASSIGNEE}
     before = known.recipients if known else {}
     for audience, people in data.recipients.items():
         where = step("data.recipients", audience)
-        if audience not in heard and audience not in before and (near := _near(audience, audiences)):
+        if audience not in addressed and audience not in before and (near := _near(audience, audiences)):
             yield EventWarning(where, f"no notice of {workflow.name} is told to them{near}")
         for person in as_list(people):
             yield from _of_person(person, workflow, where)
@@ -76,7 +76,7 @@ def _of_assignee(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
     if not data.assignee:
         return
     named = {role for n in workflow.notices.values() for role in (n.on_assigned, n.on_assignee_change) if role}
-    roles = (named | _told(workflow)) - {ASSIGNEE}
+    roles = (named | _notified_audiences(workflow)) - {ASSIGNEE}
     if data.assignee.role not in roles and (near := _near(data.assignee.role, roles)):
         yield EventWarning("data.assignee.role", f"{workflow.name} knows no such role{near}")
 
@@ -102,7 +102,7 @@ def _of_lists(data: Data, workflow: Workflow) -> Iterator[EventWarning]:
         yield EventWarning(f"data.attributes.{name}", problem)
 
 
-def _told(workflow: Workflow) -> set[str]:
+def _notified_audiences(workflow: Workflow) -> set[str]:
     return {a for n in workflow.notices.values() for a in n.audiences}
 
 

@@ -6,7 +6,7 @@ from msgspec import Struct
 
 from service.domain.notice_rules import Notice
 from service.domain.workflow import Workflow
-from service.workflows.lint_templates import told_over
+from service.workflows.lint_templates import channels_with_templates
 from service.workflows.packs import Pack
 from service.workflows.templates import BRANDS
 
@@ -22,18 +22,18 @@ class TextPlace(Struct, frozen=True):
 
 def worded_notices(workflow: Workflow) -> list[Notice]:
     """The notices whose texts are in templates, which those of agents' own answers are not."""
-    return [n for n in workflow.notices.values() if not n.free_text and told_over(workflow, n)]
+    return [n for n in workflow.notices.values() if not n.free_text and channels_with_templates(workflow, n)]
 
 
 def places_of(workflow: Workflow, notice: str) -> Iterator[TextPlace]:
     """Every place where the notice may have a text, whether there is one or not."""
     for brand in ("", *workflow.brands):
         lived = workflow.for_brand(brand)
-        told = lived.notices.get(notice)
-        if told is None or told.free_text:
+        spec = lived.notices.get(notice)
+        if spec is None or spec.free_text:
             continue
         folder = f"{BRANDS}/{brand}/" if brand else ""
-        for channel in told_over(lived, told):
+        for channel in channels_with_templates(lived, spec):
             for locale in workflow.locales:
                 yield TextPlace(f"{folder}{locale}/{notice}.{channel}.j2", channel, locale, brand)
 

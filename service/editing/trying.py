@@ -73,9 +73,9 @@ def problems_in(pack: Pack, notice: str, texts: Mapping[str, str | None]) -> dic
         for finding in problems_of(with_texts(pack, texts), notice):
             inside = finding.file.is_relative_to(pack.templates.folder)
             file = finding.file.relative_to(pack.templates.folder).as_posix() if inside else ""
-            told = TextProblem(finding.line, finding.message)
+            problem = TextProblem(finding.line, finding.message)
             # A missing text is a problem of the notice.
-            found.setdefault("" if file == "workflow.yaml" else file, []).append(told)
+            found.setdefault("" if file == "workflow.yaml" else file, []).append(problem)
     return found
 
 
@@ -101,11 +101,11 @@ async def look(
 
 def _seen(pack: Pack, notice: str, place: TextPlace, reading: Reading) -> TextPreview:
     workflow, medium = pack.workflow.for_brand(place.brand), medium_of(place.channel)
-    told = workflow.notices[notice]
+    spec = workflow.notices[notice]
     values, address = _values(workflow, notice, place, reading)
     try:
         rendered = pack.templates.render(
-            place.locale, notice, place.channel, values, workflow.content_in(told, place.locale)
+            place.locale, notice, place.channel, values, workflow.content_in(spec, place.locale)
         )
     except UNRENDERABLE as error:
         return TextPreview(problem=str(error) or type(error).__name__)
@@ -137,22 +137,22 @@ def _price(prices: Prices, amount: Decimal) -> str:
 
 def _values(workflow: Workflow, notice: str, place: TextPlace, reading: Reading) -> tuple[JsonObject, str]:
     """The template's values, and the address that the message would go to; codes and links are masked."""
-    told = workflow.notices[notice]
+    spec = workflow.notices[notice]
     if reading.order is None:
-        _, sample = next(samples(workflow, told, place.locale, place.brand))
+        _, sample = next(samples(workflow, spec, place.locale, place.brand))
         chosen = workflow.brands.get(place.brand)
-        asked = asking.values(told, reading.asked) if reading.asked else sample["asked"]
+        asked = asking.values(spec, reading.asked) if reading.asked else sample["asked"]
         return {**sample, "brand": chosen.title if chosen else reading.brand, "asked": asked}, ""
     order = reading.order
-    people = [p for audience in told.audiences for p in order.people(audience)]
+    people = [p for audience in spec.audiences for p in order.people(audience)]
     reader = people[0] if people else None
-    facts = structs.replace(snapshot(order, workflow), asked=sample_asked(told), brand=place.brand)
+    facts = structs.replace(snapshot(order, workflow), asked=sample_asked(spec), brand=place.brand)
     values = template_values(
         workflow,
         notice,
         facts,
         TextReader(
-            told.audiences[0],
+            spec.audiences[0],
             place.locale,
             timezone=(reader.timezone or "") if reader else "",
             name=reader.name if reader else "",
@@ -160,6 +160,6 @@ def _values(workflow: Workflow, notice: str, place: TextPlace, reading: Reading)
         ),
         brand=reading.brand,
         links=Links(_LINK),
-        secrets={told.secret: MASK} if told.secret else {},
+        secrets={spec.secret: MASK} if spec.secret else {},
     )
     return values, (reader.phone or "") if reader else ""

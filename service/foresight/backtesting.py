@@ -98,8 +98,8 @@ class BackTest(Struct):
     def change(self, name: str) -> tuple[Decimal, Decimal]:
         """The numbers that `--fail-on` compares: before and after."""
         if name == "messages":
-            told = self.messages.same + self.messages.changed
-            return Decimal(told + self.messages.removed), Decimal(told + self.messages.added)
+            common = self.messages.same + self.messages.changed
+            return Decimal(common + self.messages.removed), Decimal(common + self.messages.added)
         if name == "breaches":
             return Decimal(sum(p.was for p in self.promises)), Decimal(sum(p.would_be for p in self.promises))
         if name == "escalations":

@@ -116,7 +116,7 @@ def _same_words(was: Pack, would: Pack, locale: str, notice: str, channel: str) 
 
 
 def _messages(words: _Words, counted: MessagesCompared) -> Iterator[OrderDifference]:
-    was, would = _told(words.was), _told(words.would)
+    was, would = _sent(words.was), _sent(words.would)
     for key in was.keys() | would.keys():
         before, after = was.get(key, []), would.get(key, [])
         for old, new in zip(before, after, strict=False):
@@ -140,13 +140,13 @@ def _message(kind: DifferenceKind, n: Message) -> OrderDifference:
     return OrderDifference(kind, n.notice, n.channel, n.audience, n.locale, at=_moment(n))
 
 
-def _told(life: Life) -> dict[tuple[str, str, str], list[Message]]:
+def _sent(life: Life) -> dict[tuple[str, str, str], list[Message]]:
     """Messages that were sent, or are about to be, by notice, channel and address, in sequence."""
-    told: dict[tuple[str, str, str], list[Message]] = defaultdict(list)
+    sent: dict[tuple[str, str, str], list[Message]] = defaultdict(list)
     for n in sorted(life.messages.values(), key=lambda n: (_moment(n), n.id)):
         if n.state not in NEVER_LEFT:
-            told[n.notice, n.channel, n.address].append(n)
-    return told
+            sent[n.notice, n.channel, n.address].append(n)
+    return sent
 
 
 def _promises(was: Life, would: Life) -> Iterator[OrderDifference]:

@@ -202,8 +202,8 @@ def _clocks(was: Workflow, would: Workflow) -> Iterator[Difference]:
     def whom(spec: ClockSpec) -> list[str]:
         found: list[str] = []
         for workflow in (was, would):
-            told = [n for n in (spec.notify, spec.notify_at_warning, spec.notice) if n and n in workflow.notices]
-            found += [a for n in told for a in workflow.notices[n].audiences]
+            notices = [n for n in (spec.notify, spec.notify_at_warning, spec.notice) if n and n in workflow.notices]
+            found += [a for n in notices for a in workflow.notices[n].audiences]
             reason = workflow.reasons.get(spec.escalate.reason) if spec.escalate else None
             found += [reason.team] if reason else []
         return list(dict.fromkeys(found))
@@ -228,7 +228,7 @@ def _clocks(was: Workflow, would: Workflow) -> Iterator[Difference]:
 
 
 def _statuses(was: Workflow, would: Workflow) -> Iterator[Difference]:
-    def told(status: Status) -> list[str]:
+    def whom(status: Status) -> list[str]:
         names = [(w, n) for w in (was, would) for n in status.notices if n in w.notices]
         return list(dict.fromkeys(a for w, n in names for a in w.notices[n].audiences))
 
@@ -236,7 +236,7 @@ def _statuses(was: Workflow, would: Workflow) -> Iterator[Difference]:
         "status",
         was.statuses,
         would.statuses,
-        told,
+        whom,
         lambda s: f"stage {s.stage}, tells {shown(s.notices)}",
         {
             "notices": "tells {after} instead of {before} on entering",

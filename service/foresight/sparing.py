@@ -53,14 +53,14 @@ class Sparing:
         for n in life.messages.values():
             if n.rung and n.notice in ladders and n.sent_at is not None:
                 readers[n.notice_id, n.audience, n.person].append(n)
-        for told in readers.values():
-            for n in told:
+        for messages in readers.values():
+            for n in messages:
                 self._left[n.notice, n.rung, n.channel] += 1
-            self._spare(life.notices[told[0].notice_id], order, told, ladders[told[0].notice])
+            self._spare(life.notices[messages[0].notice_id], order, messages, ladders[messages[0].notice])
 
-    def _spare(self, notice: PlannedNotice, order: Order, told: Sequence[Message], rungs: Sequence[Rung]) -> None:
+    def _spare(self, notice: PlannedNotice, order: Order, messages: Sequence[Message], rungs: Sequence[Rung]) -> None:
         """Count what the rungs after the last one used would have sent."""
-        last, first = max(n.rung for n in told), told[0]
+        last, first = max(n.rung for n in messages), messages[0]
         people = order.people(first.audience)[first.person : first.person + 1]
         for number, rung in enumerate(rungs[last:], last + 1):
             for channel in rung.channels:

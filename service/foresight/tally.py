@@ -91,15 +91,15 @@ class Tally:
 
     def add(self, *lives: Life) -> None:
         """Add one order's life, with those of its parts, as a person gets the messages of all of them."""
-        told: Counter[tuple[str, int]] = Counter()
+        received: Counter[tuple[str, int]] = Counter()
         for life in lives:
-            self._add(life, told)
-        self._per_person.update(told.values())
+            self._add(life, received)
+        self._per_person.update(received.values())
 
-    def _add(self, life: Life, told: Counter[tuple[str, int]]) -> None:
+    def _add(self, life: Life, received: Counter[tuple[str, int]]) -> None:
         for n in life.messages.values():
             if n.sent_at is not None:
-                told[n.audience, n.person] += 1
+                received[n.audience, n.person] += 1
                 self._add_message(life, n)
         self.sparing.add(life)
         specs = self._pack.workflow.clocks

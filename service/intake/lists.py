@@ -79,22 +79,22 @@ class ListRows:
         new: list[New] = []
         taken: list[StoredBatch] = []
         edits: list[Edit] = []
-        told: dict[str, ListGiven] = {}
+        checked: dict[str, ListGiven] = {}
         for name, given in event.data.lists.items():
             where = step("data.lists", name)
             require_known("list", name, pack.workflow.lists, where)
             spec = pack.workflow.lists[name]
             if not incoming.acted:
                 new.append(await self._new(u, where, ref, spec, given, pack.workflow))
-                told[name] = ListGiven((), str(new[-1].id), new[-1].digest.hex(), len(given.rows))
+                checked[name] = ListGiven((), str(new[-1].id), new[-1].digest.hex(), len(given.rows))
                 continue
-            told[name] = given
+            checked[name] = given
             if given.change == "added":
                 taken.append(await self._stored(u, where, spec, given, known))
             else:
                 edit = _edit_of(incoming.acted.edits, name, given)
                 edits.append(await self._edit(u, where, ref, spec, edit, known, pack.workflow))
-        event = structs.replace(event, data=structs.replace(event.data, lists=told))
+        event = structs.replace(event, data=structs.replace(event.data, lists=checked))
         return EventRows(event, tuple(new), tuple(taken), tuple(edits))
 
     async def _new(
@@ -197,9 +197,9 @@ def _refuse(where: str, mistakes: Mistakes) -> None:
     """Raises Rejection with the first of them, and how many there are."""
     if not mistakes.count:
         return
-    told = [
+    lines = [
         f"{step(f'{where}.rows[{m.row}]', m.column) if m.column else f'{where}.rows[{m.row}]'}: {m.problem}"
         for m in mistakes.shown[:MOST_TOLD]
     ]
-    more = mistakes.count - len(told)
-    raise Rejection("; ".join([*told, *([f"and {more} more mistakes"] if more else [])]))
+    more = mistakes.count - len(lines)
+    raise Rejection("; ".join([*lines, *([f"and {more} more mistakes"] if more else [])]))

@@ -38,7 +38,7 @@ def xls_lines(file: BinaryIO) -> Iterator[FileRow]:
         raise
     except Exception as error:
         # Any error of the library on a broken workbook.
-        raise _told(n, error) from None
+        raise _as_bad_file(n, error) from None
 
 
 def _hidden(stream: Any, at: int) -> tuple[set[int], set[int]]:
@@ -65,7 +65,7 @@ def _hidden(stream: Any, at: int) -> tuple[set[int], set[int]]:
     return rows, columns
 
 
-def _told(n: int, error: Exception) -> BadFile:
+def _as_bad_file(n: int, error: Exception) -> BadFile:
     text = str(error)
     if "encrypted" in text.lower():
         return BadFile(0, _LOCKED)

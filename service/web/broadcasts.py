@@ -67,8 +67,8 @@ async def _found(request: web.Request, tx: Transaction, asked: BroadcastOrder) -
     )
     if f.told is None:
         return [o.id for o in (await search(tx, wanted, now, scope=scope))[0]]
-    told = structs.replace(wanted_in_body(request, f.told), workflow=asked.workflow, limit=MOST + 1)
-    ids = tuple(dict.fromkeys(m.order_id for m in await found_messages(tx, told, scope=scope)))
+    of_messages = structs.replace(wanted_in_body(request, f.told), workflow=asked.workflow, limit=MOST + 1)
+    ids = tuple(dict.fromkeys(m.order_id for m in await found_messages(tx, of_messages, scope=scope)))
     if not ids:
         return []
     return [o.id for o in (await search(tx, structs.replace(wanted, ids=ids), now, scope=scope))[0]]

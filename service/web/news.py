@@ -35,9 +35,9 @@ async def news(request: web.Request, look: Callable[[], Awaitable[T]]) -> tuple[
     loop, shown = asyncio.get_running_loop(), request.headers.get("X-Seen", "")
     until = loop.time() + (_waits_for(request) if shown else 0)
     leaving = request.app[LEAVING]
-    with request.app[CONTEXT].orders.wakeups.heard(TALK_TOPIC) as heard:
+    with request.app[CONTEXT].orders.wakeups.subscribed(TALK_TOPIC) as wakeup:
         while True:
-            heard.clear()
+            wakeup.clear()
             found = await look()
             if (mark := mark_of(found)) != shown:
                 return found, mark
@@ -46,7 +46,7 @@ async def news(request: web.Request, look: Callable[[], Awaitable[T]]) -> tuple[
                 return None
             with contextlib.suppress(TimeoutError):
                 async with asyncio.timeout(min(left, LOOK_EVERY_S)):
-                    await heard.wait()
+                    await wakeup.wait()
 
 
 def _waits_for(request: web.Request) -> int:

@@ -135,7 +135,7 @@ def _wishes(form: Form, workflow: Workflow, person: Person, ended: Mapping[str, 
     offered = [c for c in _channels(workflow, person) if ended.get(c, BY_PAGE) == BY_PAGE]
     others = [c for c in registry.channels() if c not in offered]
     kinds = _kinds(workflow, workflow.default_locale)
-    chosen, told = form.getall("channels", []), form.getall("kinds", [])
+    chosen, chosen_kinds = form.getall("channels", []), form.getall("kinds", [])
     kept = tuple(n for n in (person.wishes.muted if person.wishes else person.muted) if n not in kinds)
     # Some browsers write seconds, too.
     begins, ends = (form.get(name, "").strip()[:5] for name in ("quiet_from", "quiet_to"))
@@ -143,7 +143,7 @@ def _wishes(form: Form, workflow: Workflow, person: Person, ended: Mapping[str, 
     is_quiet = bool(_TIME.fullmatch(begins) and _TIME.fullmatch(ends) and begins != ends)
     return Wishes(
         channels=(*(c for c in offered if c in chosen), *others),
-        muted=(*kept, *(n for n in kinds if n not in told)),
+        muted=(*kept, *(n for n in kinds if n not in chosen_kinds)),
         locale=locale if locale in workflow.locales else None,
         quiet=(begins, ends) if is_quiet else None,
     )

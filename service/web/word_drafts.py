@@ -27,7 +27,7 @@ PATCH: Final = "text/x-diff"
 
 
 @asynccontextmanager
-async def told() -> AsyncIterator[None]:
+async def refusals_as_problems() -> AsyncIterator[None]:
     """The editor's refusals as problems."""
     try:
         yield
@@ -120,7 +120,7 @@ async def approve(request: web.Request, version: int, *, publish: bool) -> TextD
     """Approve the draft that the path names, and publish it if asked to; raises Problem."""
     editor, by = request.app[CONTEXT].editor, name_of(request[CALLER])
     key = (await draft_asked(request)).id
-    async with told():
+    async with refusals_as_problems():
         draft = await editor.approve(key, version, by, audit_line_of(request, "words.approved"))
         if publish:
             draft = await editor.publish(key, draft.version, by, audit_line_of(request, "words.published"))
@@ -134,7 +134,7 @@ async def publish_draft(request: web.Request) -> web.StreamResponse:
 
 async def publish(request: web.Request, version: int) -> TextDraft:
     """The draft that the path names; raises Problem."""
-    async with told():
+    async with refusals_as_problems():
         key, by = (await draft_asked(request)).id, name_of(request[CALLER])
         return await request.app[CONTEXT].editor.publish(key, version, by, audit_line_of(request, "words.published"))
 
@@ -146,7 +146,7 @@ async def drop_draft(request: web.Request) -> web.StreamResponse:
 
 async def drop(request: web.Request, version: int) -> TextDraft:
     """The draft that the path names; raises Problem."""
-    async with told():
+    async with refusals_as_problems():
         key, by = (await draft_asked(request)).id, name_of(request[CALLER])
         return await request.app[CONTEXT].editor.drop(key, version, by, audit_line_of(request, "words.dropped"))
 
@@ -158,7 +158,7 @@ async def roll_back_draft(request: web.Request) -> web.StreamResponse:
 
 async def roll_back(request: web.Request, why: str) -> TextDraft:
     """Of the draft that the path names; raises Problem."""
-    async with told():
+    async with refusals_as_problems():
         key, by = (await draft_asked(request)).id, name_of(request[CALLER])
         return await request.app[CONTEXT].editor.roll_back(key, by, why, audit_line_of(request, "words.rolled_back"))
 

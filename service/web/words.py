@@ -34,7 +34,7 @@ from service.web.schemas.words import (
     WordsSeen,
     WordsText,
 )
-from service.web.word_drafts import PATCH, audit_line_of, in_repository, shown_draft, told
+from service.web.word_drafts import PATCH, audit_line_of, in_repository, refusals_as_problems, shown_draft
 from service.workflows.packs import Pack
 
 
@@ -109,7 +109,7 @@ async def notice_words(
     """The notice that the path names. `instead`: texts that replace the draft's. Raises Problem."""
     context = request.app[CONTEXT]
     workflow, notice = request.match_info["workflow"], request.match_info["notice"]
-    async with told():
+    async with refusals_as_problems():
         pack = pack_asked(request)
     async with context.orders.ledger.reading() as tx:
         draft = await drafts.open_of(tx, workflow, notice)
@@ -188,7 +188,7 @@ async def write(request: web.Request, written: Mapping[str, Written], why: str) 
     """Save texts in the draft of the notice that the path names; raises Problem, Rejection."""
     workflow, notice = request.match_info["workflow"], request.match_info["notice"]
     editor = request.app[CONTEXT].editor
-    async with told():
+    async with refusals_as_problems():
         pack = pack_asked(request)
         known = {p.file for p in places_of(pack.workflow, notice)}
         for file in written:

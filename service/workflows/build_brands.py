@@ -34,7 +34,7 @@ def _brand(name: str, yaml: BrandYaml, workflow: Workflow, scope: ConditionScope
         title=yaml.name,
         look=replace(look, logo=yaml.look.logo),
         senders={channel: tuple(_canonical(channel, s) for s in given) for channel, given in yaml.senders.items()},
-        notices={n: _told(notice, yaml, scope) for n, notice in workflow.notices.items()},
+        notices={n: _of_brand(notice, yaml, scope) for n, notice in workflow.notices.items()},
         fallback=fallback,
         reply_to=yaml.reply_to or workflow.reply_to,
         tracking=_with_support(workflow.tracking, yaml.support) if yaml.support else workflow.tracking,
@@ -50,7 +50,7 @@ def _canonical(channel: str, sender: str) -> str:
     return form(sender) if form else sender
 
 
-def _told(notice: Notice, brand: BrandYaml, scope: ConditionScope) -> Notice:
+def _of_brand(notice: Notice, brand: BrandYaml, scope: ConditionScope) -> Notice:
     if notice.free_text:
         return notice  # sent on the channel on which the customer wrote
     own = brand.notices.get(notice.name)

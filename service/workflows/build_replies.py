@@ -30,8 +30,8 @@ def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]
         for status in reply.in_ if reply.in_ != ANY else ():
             yield ("replies", name, "in"), "status", status, list(y.statuses)
         for key in NOTICES:
-            if (told := getattr(reply, key)) is not None:
-                yield ("replies", name, key), "notice", told, list(y.notices)
+            if (named := getattr(reply, key)) is not None:
+                yield ("replies", name, key), "notice", named, list(y.notices)
         if reply.act and reply.act.status:
             yield ("replies", name, "act", "status"), "status", reply.act.status, list(y.statuses)
         if reply.escalate is not None:

@@ -76,7 +76,7 @@ def _titles(source: Source, where: YamlPath, name: str, titles: Titles) -> Itera
 def _code(source: Source, where: YamlPath, status: str) -> Iterator[Finding]:
     """Refuse statuses whose notices carry a one-time code: people never type codes."""
     y = source.yaml
-    told = y.statuses[status].notify if status in y.statuses else ()
-    if any(n.notice in y.notices and y.notices[n.notice].secret for n in told):
+    notified = y.statuses[status].notify if status in y.statuses else ()
+    if any(n.notice in y.notices and y.notices[n.notice].secret for n in notified):
         problem = f"{status!r} sends a code, which only an event can bring; it cannot be entered by hand"
         yield source.problem(where, problem)

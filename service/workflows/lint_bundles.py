@@ -15,9 +15,9 @@ def check(source: Source) -> Iterator[Finding]:
                 what = "a code" if notice.secret else "what is mandatory"
                 yield source.problem(("notices", name, key), f"{name}: {what} never waits for anything; drop {key!r}")
     for name, clock in y.clocks.items():
-        told = y.notices.get(clock.notice or "")
-        if clock.kind != "notify" or told is None or told.bundle is None or not isinstance(clock.within, timedelta):
+        spec = y.notices.get(clock.notice or "")
+        if clock.kind != "notify" or spec is None or spec.bundle is None or not isinstance(clock.within, timedelta):
             continue
-        if clock.within <= told.bundle.within:
+        if clock.within <= spec.bundle.within:
             problem = f"{name}: {clock.notice} waits for others until this promise is broken; a shorter 'bundle'"
             yield source.problem(("clocks", name, "within"), problem)

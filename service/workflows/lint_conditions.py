@@ -65,8 +65,8 @@ def _places(y: WorkflowYaml) -> Iterator[ConditionPlace]:
             by_event = name in y.notices and not y.notices[name].manual
             yield from _of_channels(("brands", brand_name, "notices", name, "channels"), own.channels, by_event)
     for name, status in y.statuses.items():
-        for i, told in enumerate(status.notify):
-            yield ConditionPlace(("statuses", name, "notify", i, "when"), told.when, of_event=True)
+        for i, entry in enumerate(status.notify):
+            yield ConditionPlace(("statuses", name, "notify", i, "when"), entry.when, of_event=True)
     for name, clock in y.clocks.items():
         yield from _of_clock(name, clock)
     for name, follow_up in y.follow_ups.items():

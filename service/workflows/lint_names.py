@@ -63,10 +63,10 @@ def references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]
 
 def _brand_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:
     for name, brand in y.brands.items():
-        for told, own in brand.notices.items():
-            yield ("brands", name, "notices", told), "notice", told, list(y.notices)
+        for notice, own in brand.notices.items():
+            yield ("brands", name, "notices", notice), "notice", notice, list(y.notices)
             for locale in own.whatsapp_content:
-                yield ("brands", name, "notices", told, "whatsapp_content", locale), "locale", locale, y.locales
+                yield ("brands", name, "notices", notice, "whatsapp_content", locale), "locale", locale, y.locales
 
 
 def _clock_references(y: WorkflowYaml) -> Iterator[tuple[YamlPath, str, str, list[str]]]:

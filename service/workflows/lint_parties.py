@@ -40,8 +40,8 @@ def _problem(source: Source, path: str) -> str:
     if path in OF_ORDER:
         return ""
     audience, _, field = path.partition(".")
-    told = {a for n in y.notices.values() for a in audiences_of(n)}
-    known = {*told, *y.contacts, *y.parties, "assignee"}
+    notified = {a for n in y.notices.values() for a in audiences_of(n)}
+    known = {*notified, *y.contacts, *y.parties, "assignee"}
     if audience not in known or (field and field not in SEEN_OF_PEOPLE):
         some = ", ".join(SEEN_OF_PEOPLE)
         return (

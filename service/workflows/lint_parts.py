@@ -132,7 +132,7 @@ def _follows(first: PartRuleYaml, later: PartRuleYaml, named: Mapping[str, froze
 def _of_notices(source: Source, known: Mapping[str, WorkflowYaml], *, alone: bool) -> Iterator[Finding]:
     y = source.yaml
     wholes = [whole for whole in known.values() if y.workflow in of(whole)]
-    told = {name for whole in wholes for name in whole.notices}
+    theirs = {name for whole in wholes for name in whole.notices}
     for name, notice in y.notices.items():
         path = ("notices", name, "unless_whole_tells")
         for other in notice.unless_whole_tells:
@@ -140,5 +140,7 @@ def _of_notices(source: Source, known: Mapping[str, WorkflowYaml], *, alone: boo
                 yield source.problem(
                     path, f"{name}: orders of {y.workflow} are never parts; no pack names this workflow in 'parts'"
                 )
-            elif wholes and other not in told:
-                yield source.problem(path, f"{name}: unknown notice {other!r} of the whole; known: {', '.join(told)}")
+            elif wholes and other not in theirs:
+                yield source.problem(
+                    path, f"{name}: unknown notice {other!r} of the whole; known: {', '.join(of_wholes)}"
+                )

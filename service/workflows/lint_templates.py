@@ -34,38 +34,38 @@ def check(workflow: Workflow, templates: PackTemplates, source: Source, notice: 
     seen: set[object] = set()
     for brand in ("", *workflow.brands):
         lived = workflow.for_brand(brand)
-        for told in (n for n in lived.notices.values() if not n.free_text and notice in ("", n.name)):
-            for channel in told_over(lived, told):
+        for spec in (n for n in lived.notices.values() if not n.free_text and notice in ("", n.name)):
+            for channel in channels_with_templates(lived, spec):
                 for locale in workflow.locales:
-                    found = templates.find(locale, told.name, channel, brand)
-                    key = found.name if found else (told.name, channel, locale)
+                    found = templates.find(locale, spec.name, channel, brand)
+                    key = found.name if found else (spec.name, channel, locale)
                     if key not in seen:
-                        problems += _one(lived, templates, _Told(told, channel, locale, brand), found, source)
+                        problems += _one(lived, templates, _TemplateUse(spec, channel, locale, brand), found, source)
                     seen.add(key)
     return problems
 
 
-class _Told(NamedTuple):
+class _TemplateUse(NamedTuple):
     notice: Notice
     channel: str
     locale: str
     brand: str
 
 
-def told_over(workflow: Workflow, notice: Notice) -> list[str]:
+def channels_with_templates(workflow: Workflow, notice: Notice) -> list[str]:
     """The channels that need templates of the notice: its own, and their fallbacks."""
-    told = list(notice.channels)
-    for channel in told:  # the list grows while it is walked: a fallback may have a fallback itself
+    channels = list(notice.channels)
+    for channel in channels:  # the list grows while it is walked: a fallback may have a fallback itself
         other = workflow.fallback.get(channel)
-        if other and other not in told:
-            told.append(other)
-    return [c for c in told if medium_of(c).has_templates]
+        if other and other not in channels:
+            channels.append(other)
+    return [c for c in channels if medium_of(c).has_templates]
 
 
 def _one(
-    workflow: Workflow, templates: PackTemplates, told: _Told, found: FoundTemplate | None, source: Source
+    workflow: Workflow, templates: PackTemplates, wanted: _TemplateUse, found: FoundTemplate | None, source: Source
 ) -> Iterator[Finding]:
-    notice, channel, locale, brand = told
+    notice, channel, locale, brand = wanted
     if found is None:
         file = templates.source(locale, notice.name, channel)
         where = ("brands", brand) if brand else ("notices", notice.name)
@@ -94,7 +94,7 @@ def _one(
     ]
     yield from broken
     if not broken:
-        yield from _rendered(workflow, templates, told, file)
+        yield from _rendered(workflow, templates, wanted, file)
 
 
 def _unknown_names(file: Path, text: str, parsed: nodes.Template, names: list[nodes.Name]) -> Iterator[Finding]:
@@ -170,8 +170,8 @@ def _line_of(text: str, word: str) -> int:
     return next((i for i, line in enumerate(text.splitlines(), 1) if pattern.search(line)), 1)
 
 
-def _rendered(workflow: Workflow, templates: PackTemplates, told: _Told, file: Path) -> Iterator[Finding]:
-    notice, channel, locale, brand = told
+def _rendered(workflow: Workflow, templates: PackTemplates, wanted: _TemplateUse, file: Path) -> Iterator[Finding]:
+    notice, channel, locale, brand = wanted
     for label, values in samples(workflow, notice, locale, brand):
         try:
             content = workflow.content_in(notice, locale)

@@ -60,9 +60,9 @@ def check(source: Source) -> Iterator[Finding]:
 def remarks(source: Source) -> Iterator[Finding]:
     """Keys that have no effect in the pack as it is."""
     y = source.yaml
-    told = _told(y)
+    sent = _sent_notices(y)
     for name, notice in y.notices.items():
-        if name not in told and not any(getattr(notice, key) for key in _TRIGGERS):
+        if name not in sent and not any(getattr(notice, key) for key in _TRIGGERS):
             yield source.problem(("notices", name), f"{name}: nothing tells it; name it at a status, or drop it")
         yield from _notice(source, name, notice)
     used = {c for clock in y.clocks.values() for c in calendars_of(clock)}
@@ -202,14 +202,14 @@ def _moments(source: Source) -> Iterator[Finding]:
                 yield source.problem(("notices", name, key), f"{name}: {key!r} has no length; write one above zero")
 
 
-def _told(y: WorkflowYaml) -> set[str]:
+def _sent_notices(y: WorkflowYaml) -> set[str]:
     """The notices sent by statuses, clocks, follow-ups, replies or new rows of lists."""
-    told = {n.notice for status in y.statuses.values() for n in status.notify}
+    sent = {n.notice for status in y.statuses.values() for n in status.notify}
     for clock in y.clocks.values():
-        told |= {n.notice for n in (clock.notify, clock.at_warning.notify if clock.at_warning else None) if n}
-    told |= {f.notify.notice for f in y.follow_ups.values() if f.notify}
-    told |= {each.greet.notify for each in y.lists.values() if each.greet}
-    return told | {getattr(reply, key) for reply in y.replies.values() for key in NOTICES}
+        sent |= {n.notice for n in (clock.notify, clock.at_warning.notify if clock.at_warning else None) if n}
+    sent |= {f.notify.notice for f in y.follow_ups.values() if f.notify}
+    sent |= {each.greet.notify for each in y.lists.values() if each.greet}
+    return sent | {getattr(reply, key) for reply in y.replies.values() for key in NOTICES}
 
 
 def _notice(source: Source, name: str, notice: NoticeYaml) -> Iterator[Finding]:

@@ -8,7 +8,7 @@ from service.channels.registry import medium_of
 from service.domain.notice_rules import Notice
 from service.domain.workflow import Workflow
 from service.workflows import cldr
-from service.workflows.lint_templates import samples, told_over
+from service.workflows.lint_templates import channels_with_templates, samples
 from service.workflows.packs import Pack
 from service.workflows.source import Finding
 from service.workflows.templates import LAYOUTS, UNRENDERABLE
@@ -20,7 +20,7 @@ def remarks(pack: Pack) -> Iterator[Finding]:
     undirected, seen = set(), set()
     for brand in ("", *workflow.brands):
         lived = workflow.for_brand(brand)
-        for notice, channel, locale in _told(lived):
+        for notice, channel, locale in _templates_of(lived):
             found = templates.find(locale, notice.name, channel, brand)
             if found is None or found.name in seen:
                 continue
@@ -50,7 +50,7 @@ def unused(pack: Pack) -> Iterator[Finding]:
     used = {
         found.name
         for brand in ("", *workflow.brands)
-        for notice, channel, locale in _told(workflow.for_brand(brand))
+        for notice, channel, locale in _templates_of(workflow.for_brand(brand))
         if (found := templates.find(locale, notice.name, channel, brand))
     }
     frontier = set(used)
@@ -64,7 +64,7 @@ def unused(pack: Pack) -> Iterator[Finding]:
         yield Finding(templates.folder / name, 1, f"{remark}; <locale>/<notice>.<channel>.j2")
 
 
-def _told(workflow: Workflow) -> Iterator[tuple[Notice, str, str]]:
+def _templates_of(workflow: Workflow) -> Iterator[tuple[Notice, str, str]]:
     for notice in workflow.notices.values():
-        for channel in told_over(workflow, notice):
+        for channel in channels_with_templates(workflow, notice):
             yield from ((notice, channel, locale) for locale in workflow.locales)

@@ -9,7 +9,7 @@ import yaml
 
 from service.workflows import packs
 from service.workflows.durations import parse_duration
-from service.workflows.lint_templates import told_over
+from service.workflows.lint_templates import channels_with_templates
 from service.workflows.packs import Pack
 from tests.support.events import NOON, event
 from tests.support.family import Family
@@ -38,7 +38,7 @@ def with_templates(business: Path, folder: Path) -> Pack:
     for locale in workflow.locales:
         (home / locale).mkdir()
         for notice in (n for n in workflow.notices.values() if not n.free_text):
-            for channel in told_over(workflow, notice):
+            for channel in channels_with_templates(workflow, notice):
                 secret = f"{{{{ secrets.{notice.secret} }}}} " if notice.secret else ""
                 text = TEXTS.get(channel, SHORT).replace("{{ order.id }}", secret + "{{ order.id }}", 1)
                 (home / locale / f"{notice.name}.{channel}.j2").write_text(text)

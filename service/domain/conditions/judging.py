@@ -41,7 +41,7 @@ class Situation(Struct, frozen=True):
     now: datetime
     timezone: str
     before: Valued | None | UnsetType = UNSET
-    told: Mapping[str, Any] = {}
+    told_values: Mapping[str, Any] = {}
 
 
 class Unclear(NamedTuple):
@@ -265,7 +265,7 @@ def _changed(test: Predicate, value: Any, s: Situation) -> Verdict:
         return value not in _EMPTY and was in _EMPTY
     if test.op == "changed":
         return was not in _EMPTY and value not in _EMPTY and value != was
-    return _moved(test, s.told.get(test.path, was), value, s.timezone)
+    return _moved(test, s.told_values.get(test.path, was), value, s.timezone)
 
 
 def _moved(test: Predicate, was: Any, value: Any, timezone: str) -> Verdict:

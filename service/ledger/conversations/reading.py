@@ -80,8 +80,8 @@ class WaitingConversation(Struct, frozen=True):
 
 def answers_of(workflow: Workflow) -> frozenset[str]:
     """The notices that are answers: agents' messages, and the automatic answers to replies."""
-    told = {n for r in workflow.replies.values() for n in (r.answer, r.too_late) if n}
-    return frozenset({ANSWER, *told})
+    automatic = {n for r in workflow.replies.values() for n in (r.answer, r.too_late) if n}
+    return frozenset({ANSWER, *automatic})
 
 
 def _words(keyring: Keyring, row: Any) -> Words:

@@ -113,14 +113,14 @@ async def check_session(connector: PostgresConnector) -> None:
 
 async def _hears(connector: PostgresConnector) -> bool:
     """Whether a notification from one session reaches another one that listens."""
-    channel, heard = f"stagebell_{secrets.token_hex(8)}", asyncio.Event()
+    channel, arrived = f"stagebell_{secrets.token_hex(8)}", asyncio.Event()
     listening, speaking = await connector.connect(), await connector.connect()
     try:
-        await listening.add_listener(channel, lambda *_: heard.set())
+        await listening.add_listener(channel, lambda *_: arrived.set())
         await speaking.execute(f"NOTIFY {channel}")
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(heard.wait(), ECHO_WITHIN_S)
-        return heard.is_set()
+            await asyncio.wait_for(arrived.wait(), ECHO_WITHIN_S)
+        return arrived.is_set()
     finally:
         listening.terminate()
         speaking.terminate()

@@ -32,7 +32,7 @@ class Wakeups:
         return event
 
     @contextlib.contextmanager
-    def heard(self, topic: str) -> Iterator[asyncio.Event]:
+    def subscribed(self, topic: str) -> Iterator[asyncio.Event]:
         """Like `subscribe`, for the duration of the block."""
         event = self.subscribe(topic)
         try:

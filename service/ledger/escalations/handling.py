@@ -47,9 +47,9 @@ def open_detail(keyring: Keyring, row: Any) -> EscalationDetail:
     return _decoder.decode(keyring.unseal(row.sealed_detail, ESCALATION_DETAIL.of(row.id)))
 
 
-def without_personal_data(told: EscalationDetail) -> EscalationDetail:
+def without_personal_data(detail: EscalationDetail) -> EscalationDetail:
     """The part that may stay once the order's person is erased: the company's owner."""
-    return EscalationDetail(owner=told.owner, owned_since=told.owned_since, changes=told.changes)
+    return EscalationDetail(owner=detail.owner, owned_since=detail.owned_since, changes=detail.changes)
 
 
 def owner_digest(keyring: Keyring, owner: str) -> bytes:
@@ -91,7 +91,7 @@ async def find_resolved(tx: Transaction, escalation_id: UUID) -> Escalation | No
     row = (await tx.execute(query)).one_or_none()
     if row is None:
         return None
-    told = open_detail(tx.keyring, row)
+    detail = open_detail(tx.keyring, row)
     return Escalation(
         id=row.id,
         team=row.team,
@@ -103,9 +103,9 @@ async def find_resolved(tx: Transaction, escalation_id: UUID) -> Escalation | No
         causes=max(row.causes, 1),
         due=row.due_at,
         acknowledged=row.acknowledged_at,
-        by=told.by,
-        changes=told.changes,
-        comment=told.comment,
-        commented_by=told.commented_by,
-        commented_at=told.commented_at,
+        by=detail.by,
+        changes=detail.changes,
+        comment=detail.comment,
+        commented_by=detail.commented_by,
+        commented_at=detail.commented_at,
     )

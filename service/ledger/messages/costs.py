@@ -96,9 +96,9 @@ async def unpriced(
     return {row.provider_id: (row.id, row.created_at) for row in await tx.execute(query)}
 
 
-async def keep_prices(tx: Transaction, told: Mapping[UUID, tuple[Decimal, str]]) -> None:
+async def keep_prices(tx: Transaction, prices: Mapping[UUID, tuple[Decimal, str]]) -> None:
     """What providers say that these cost: amount and currency."""
-    rows = [{"k": k, "micros": int(amount * MICROS), "unit": unit} for k, (amount, unit) in sorted(told.items())]
+    rows = [{"k": k, "micros": int(amount * MICROS), "unit": unit} for k, (amount, unit) in sorted(prices.items())]
     if rows:
         await tx.execute(_KEEP, rows)
 

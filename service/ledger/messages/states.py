@@ -178,7 +178,7 @@ _LET_AHEAD_TEXT: Final = (
 )
 
 
-class Heard(Struct, frozen=True):
+class DecidedByOrder(Struct, frozen=True):
     """Its order decided about it when its timeline had so many lines; `drop_address`: nobody is there any more."""
 
     timeline_n: int
@@ -190,11 +190,11 @@ def put_states(
     changed: Sequence[Message],
     now: datetime,
     before: Mapping[UUID, StoredMessage],
-    heard: Mapping[UUID, Heard],
+    causes: Mapping[UUID, DecidedByOrder],
 ) -> None:
     """Have new states written, each with its line of history.
 
-    `heard`: those that were a cause for their orders, whose lines say so, for the past to be played again.
+    `causes`: those that were a cause for their orders, whose lines say so, for the past to be played again.
     """
     rows = [
         {
@@ -209,7 +209,7 @@ def put_states(
             "error_code": n.error_code,
             "error": n.error,
             "sent_at": n.sent_at,
-            "history": _line(n, now, heard.get(n.id)),
+            "history": _line(n, now, causes.get(n.id)),
             "lease_until": None,
             "lease_owner": None,
             # While no answer is there, it is not certain that the places are used.
@@ -227,9 +227,9 @@ async def settle_places(tx: Transaction, changed: Sequence[Message], before: Map
     await caps.settle(tx, settled)
 
 
-def _line(n: Message, now: datetime, heard: Heard | None) -> str:
+def _line(n: Message, now: datetime, known: DecidedByOrder | None) -> str:
     """A message's outcome, and what its order knows of it."""
-    cause = {"n": heard.timeline_n, "drop": heard.drop_address} if heard else {}
+    cause = {"n": known.timeline_n, "drop": known.drop_address} if known else {}
     return history_line(n.state, now, n.error, provider=n.provider, code=n.error_code, **cause)
 
 

@@ -62,12 +62,12 @@ def data_in_event(event: Event, personal: Set[str], traces: Traces) -> PersonEve
     """The person's data in one event; None if there is none. `personal`: the names of personal attributes."""
     data = event.data
     attributes = data.attributes if data.attributes is not UNSET else {}
-    told = {n: v for n, v in attributes.items() if n in personal or traces.named_in(v)}
+    theirs = {n: v for n, v in attributes.items() if n in personal or traces.named_in(v)}
     note = data.note.text if data.note and (data.note.public or traces.named_in(data.note.text)) else ""
     roles = list(_roles(data, traces))
-    if not (roles or told or note):
+    if not (roles or theirs or note):
         return None
-    return PersonEvent(data.workflow, event.reference, event.time, event.type, roles, told, note)
+    return PersonEvent(data.workflow, event.reference, event.time, event.type, roles, theirs, note)
 
 
 def _roles(data: EventData, traces: Traces) -> Iterator[JsonObject]:

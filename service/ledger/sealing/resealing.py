@@ -33,15 +33,15 @@ class Pass(Struct):
     unreadable: int = 0
 
 
-async def reseal(ledger: Ledger, told: Callable[[str, int], None] | None = None) -> Pass:
+async def reseal(ledger: Ledger, report: Callable[[str, int], None] | None = None) -> Pass:
     """One pass over all sealed columns; `told` is called with each table's name and number of resealed rows."""
     done = Pass()
     for table in metadata.sorted_tables:
         if any(LABEL in c.info for c in table.columns):
             before = done.resealed
             await _reseal_table(ledger, table, done)
-            if told:
-                told(table.name, done.resealed - before)
+            if report:
+                report(table.name, done.resealed - before)
     await _reseal_mail(ledger, done)
     return done
 

@@ -154,15 +154,15 @@ async def _add_file(request: web.Request, of: OfOrder, file: Upload, chosen: dic
         return await _page(request, of, checked(read), 422)
     await row_imports.remember(request, of, read, chosen)
     batch_id = row_imports.new_batch()
-    told: dict[str, str] = {"unseen": str(read.unseen.count)} if read.unseen.count else {}
+    query: dict[str, str] = {"unseen": str(read.unseen.count)} if read.unseen.count else {}
     if read.rows.count > AT_ONCE:
         row_imports.add_beside(request, of, read, batch_id)
-        raise web.HTTPSeeOther(f"{list_path(of)}?{urlencode({'importing': batch_id, **told})}")
+        raise web.HTTPSeeOther(f"{list_path(of)}?{urlencode({'importing': batch_id, **query})}")
     try:
         await row_imports.store_and_take(request, of, read, batch_id)
     finally:
         read.rows.close()
-    raise web.HTTPSeeOther(f"{list_path(of)}?{urlencode(told)}" if told else list_path(of))
+    raise web.HTTPSeeOther(f"{list_path(of)}?{urlencode(query)}" if query else list_path(of))
 
 
 async def progress(request: web.Request) -> web.StreamResponse:

@@ -87,7 +87,7 @@ def _asked(request: web.Request, form: Form, *, dry_run: bool) -> BroadcastOrder
     notice = workflow.notices.get(name)
     asks = notice.asks if notice else {}
     inputs = {a: given(ask.attribute.type, form.get(f"{name}.{a}", "")) for a, ask in asks.items()}
-    told = {part: form.get(f"{_TOLD_FIELD}{part}", "") for part in _TOLD}
+    of_messages = {part: form.get(f"{_TOLD_FIELD}{part}", "") for part in _TOLD}
     per_minute = whole_number(form.get("per_minute", USUAL_PACE), 1, FASTEST)
     if per_minute is None:
         raise Rejection(f"per minute: a whole number from 1 to {FASTEST:,} is expected")
@@ -95,12 +95,12 @@ def _asked(request: web.Request, form: Form, *, dry_run: bool) -> BroadcastOrder
         **{part: form.get(part, "").strip() for part in _ORDERS},
         open=True if form.get("open") else None,
         overdue=True if form.get("overdue") else None,
-        told=_told(told, form.get("zone", "")) if any(told.values()) else None,
+        told=_message_filter(of_messages, form.get("zone", "")) if any(of_messages.values()) else None,
     )
     return BroadcastOrder(workflow.name, name, wanted, inputs=inputs, dry_run=dry_run, per_minute=per_minute)
 
 
-def _told(fields: dict[str, str], zone: str) -> MessageFilter:
+def _message_filter(fields: dict[str, str], zone: str) -> MessageFilter:
     """A range of days as moments: from the start of the first to the end of the last, in the browser's zone."""
     days = {part: day_in(part, fields[part], zone_of(zone).key, last=part == "to") for part in _DAYS if fields[part]}
     try:
