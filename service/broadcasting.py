@@ -39,9 +39,9 @@ class Broadcast(Struct, frozen=True):
     dry_run: bool = False
 
 
-async def broadcast(orders: Orders, asked: Broadcast, ids: Sequence[UUID], line: AuditLine | None) -> BroadcastResult:
+async def broadcast(orders: Orders, wanted: Broadcast, ids: Sequence[UUID], line: AuditLine | None) -> BroadcastResult:
     """Tell the people of these orders, the newest order of each person first. `line` is for the audit log."""
-    wave = _Wave(orders, asked)
+    wave = _Wave(orders, wanted)
     # At least once, so that the request is audited even where nothing is found.
     for start in range(0, max(1, len(ids)), ORDERS_AT_ONCE):
         await wave.run(ids[start : start + ORDERS_AT_ONCE], [line] if line and start == 0 else [])
@@ -51,9 +51,9 @@ async def broadcast(orders: Orders, asked: Broadcast, ids: Sequence[UUID], line:
 class _Wave:
     """Processes the orders, and remembers who was told."""
 
-    def __init__(self, orders: Orders, asked: Broadcast) -> None:
+    def __init__(self, orders: Orders, wanted: Broadcast) -> None:
         self._orders = orders
-        self._asked = asked
+        self._wanted = wanted
         self._began = orders.time.now()
         self._told: set[str] = set()
         self.planned = self.messages = 0
@@ -62,7 +62,7 @@ class _Wave:
 
     async def run(self, ids: Sequence[UUID], lines: Sequence[AuditLine]) -> None:
         """Process the next orders in one transaction, which is undone for a dry run."""
-        keep = not self._asked.dry_run
+        keep = not self._wanted.dry_run
         async with self._orders.unit_of_work(keep=keep) as u:
             await self._decide(u, ids)
             if keep:
@@ -76,19 +76,19 @@ class _Wave:
             if ref is None:
                 self.excluded["it is gone"] += 1
                 continue
-            asked = self._asked
-            turn = self._began + timedelta(minutes=self.planned / asked.per_minute)
+            wanted = self._wanted
+            turn = self._began + timedelta(minutes=self.planned / wanted.per_minute)
             # Of all that were told, only this order's own: the cause is kept with the order, and erased with it.
             already_told = u.addresses(ref) & self._told
             wave = Wave(already_told, turn)
-            result = u.decide(ref, SendNotice(u.now, asked.notice, asked.by, asked.channels, asked.inputs, wave))
+            result = u.decide(ref, SendNotice(u.now, wanted.notice, wanted.by, wanted.channels, wanted.inputs, wave))
             if result.decision is None:
                 self.excluded[result.reason] += 1
             else:
                 self._count(result.decision, turn, already_told=bool(already_told))
 
     def _count(self, decision: Decision, turn: datetime, *, already_told: bool) -> None:
-        planned = [n for notice in decision.notices if notice.name == self._asked.notice for n in notice.messages]
+        planned = [n for notice in decision.notices if notice.name == self._wanted.notice for n in notice.messages]
         going = [n for n in planned if n.state != "suppressed"]
         if not going:
             # A channel on which they have no address says nothing of why the others are left out.

@@ -16,7 +16,7 @@ POINTS: Final = (
 )  # fmt: skip
 
 
-class _Asked:
+class _KillPoint:
     """The point at which to kill the process, and after how many passes."""
 
     def __init__(self, setting: str) -> None:
@@ -34,13 +34,13 @@ class _Asked:
 
 
 @cache
-def asked() -> _Asked | None:
+def configured() -> _KillPoint | None:
     """The failpoint of the environment, read once; raises ValueError for an unknown one."""
     setting = os.environ.get("STAGEBELL_FAILPOINT", "")
-    return _Asked(setting) if setting else None
+    return _KillPoint(setting) if setting else None
 
 
 def failpoint(name: str) -> None:
     """Kill the process here, if this failpoint is set."""
-    if (point := asked()) is not None:
+    if (point := configured()) is not None:
         point.passed(name)

@@ -54,11 +54,11 @@ class Request(Struct, frozen=True):
     dry_run: bool = False
 
 
-async def resend(orders: Orders, asked: Request, line: AuditLine | None = None) -> Resent:
+async def resend(orders: Orders, request: Request, line: AuditLine | None = None) -> Resent:
     """Find and resend messages; raises Rejection for too many. `line` is for the audit log."""
     async with orders.ledger.reading() as tx:
-        wanted = structs.replace(asked.wanted, limit=MOST + 1, cursor="")
-        found = await found_messages(tx, wanted, scope=asked.scope)
+        wanted = structs.replace(request.wanted, limit=MOST + 1, cursor="")
+        found = await found_messages(tx, wanted, scope=request.scope)
     if len(found) > MOST:
         raise Rejection(f"filter: more than {MOST:,} messages match; narrow it, by time for example")
     by_order: dict[UUID, list[ListedMessage]] = {}
@@ -70,7 +70,7 @@ async def resend(orders: Orders, asked: Request, line: AuditLine | None = None) 
     everything = list(by_order.items())
     # At least once, so that the request is audited even where nothing is found.
     for start in range(0, max(1, len(everything)), ORDERS_AT_ONCE):
-        batch = _Batch(orders, asked, planned, dict(everything[start : start + ORDERS_AT_ONCE]))
+        batch = _Batch(orders, request, planned, dict(everything[start : start + ORDERS_AT_ONCE]))
         await batch.run(lines)
         lines = []
         planned, concerned = planned + batch.planned, concerned + batch.concerned
@@ -83,10 +83,10 @@ class _Batch:
     """Some orders, in one transaction. `first`: how many were planned by the batches before."""
 
     def __init__(
-        self, orders: Orders, asked: Request, first: int, found: Mapping[UUID, Sequence[ListedMessage]]
+        self, orders: Orders, request: Request, first: int, found: Mapping[UUID, Sequence[ListedMessage]]
     ) -> None:
         self._orders = orders
-        self._asked = asked
+        self._request = request
         self._first = first
         self._found = found
         self.planned = 0
@@ -98,7 +98,7 @@ class _Batch:
 
     async def run(self, lines: Sequence[AuditLine]) -> None:
         """Decide all; kept unless it is a dry run."""
-        keep = not self._asked.dry_run
+        keep = not self._request.dry_run
         async with self._orders.unit_of_work(keep=keep) as u:
             await self._decide(u)
             if keep:
@@ -119,8 +119,8 @@ class _Batch:
                 continue
             theirs = tuple(s.message for s in siblings.values() if s.message.order_id == order_id)
             cause = ResendMessages(
-                u.now, mine, theirs, tuple({f.notice.id: f.notice for f in some}.values()), self._asked.by,
-                self._asked.channel, self._turn(u.now), await self._unwilling(u, ref, mine),
+                u.now, mine, theirs, tuple({f.notice.id: f.notice for f in some}.values()), self._request.by,
+                self._request.channel, self._turn(u.now), await self._unwilling(u, ref, mine),
             )  # fmt: skip
             result = u.decide(ref, cause)
             if result.decision is None:
@@ -134,12 +134,12 @@ class _Batch:
 
     def _turn(self, now: datetime) -> datetime:
         """When the next order's messages may be sent."""
-        return now + timedelta(minutes=(self._first + self.planned) / self._asked.per_minute)
+        return now + timedelta(minutes=(self._first + self.planned) / self._request.per_minute)
 
     async def _unwilling(self, u: UnitOfWork, ref: OrderRef, mine: Sequence[Message]) -> frozenset[str]:
         """Addresses of the order's people that want nothing by the channels in question."""
         found: set[str] = set()
-        for channel in {self._asked.channel or n.channel for n in mine}:
+        for channel in {self._request.channel or n.channel for n in mine}:
             found |= await opted_out(u.tx, channel, u.addresses(ref, channel))
         return frozenset(found)
 
@@ -149,4 +149,4 @@ class _Batch:
         self.concerned += bool(planned)
         self.excluded += Counter(e.detail["why"] for e in decision.entries if e.kind == "resend_skipped")
         self.until = max((n.not_before for n in planned), default=self.until)
-        return withdrawn(mine, planned, self._asked.by)
+        return withdrawn(mine, planned, self._request.by)

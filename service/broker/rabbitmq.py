@@ -228,8 +228,8 @@ class RabbitBroker:
         mandatory = [must or self._listening.asks(destination) for _ in part]
         assert isinstance(channel, Channel)
         published = await publish_together(channel, part, mandatory, PUBLISH_TIMEOUT_S)
-        for asked, one in zip(mandatory, published, strict=True):
-            if asked and not must and not one.error:
+        for is_mandatory, one in zip(mandatory, published, strict=True):
+            if is_mandatory and not must and not one.error:
                 self._listening.record(destination, is_heard=not one.is_returned)
         return [one.error or (UNROUTED if must and one.is_returned else "") for one in published]
 

@@ -41,7 +41,7 @@ async def run_service(roles: Sequence[str]) -> int:
     logs.configure(settings.log_format)
     try:
         tracing.configure()
-        failpoints.asked()
+        failpoints.configured()
     except ValueError as error:
         raise settings_module.SettingsError(str(error)) from error
     app = App(settings, roles)

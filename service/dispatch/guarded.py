@@ -15,7 +15,7 @@ log = structlog.get_logger(__name__)
 _logged: Final[set[str]] = set()
 
 
-async def asked(channel: str, provider: Provider, message: OutgoingMessage, within_s: float) -> SendResult:
+async def send_within(channel: str, provider: Provider, message: OutgoingMessage, within_s: float) -> SendResult:
     """The provider's answer, `NoAnswer` after `within_s` seconds or where it raises.
 
     In a task of its own, which is abandoned after that time: code that ignores cancellation blocks nobody.

@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from service.channels.port import OutgoingMessage, Provider, SendResult, chosen_sender, provider_of, route_name
 from service.dispatch.breaker import Attempt, Breaker
 from service.dispatch.destinations import destination_of
-from service.dispatch.guarded import asked
+from service.dispatch.guarded import send_within
 from service.dispatch.health import Health, SeenRefusal, Silent
 from service.domain.notices import Accepted, Deferred, Lookup, NoAnswer, Permanent, Refused, Transient
 from service.telemetry import metrics
@@ -175,7 +175,7 @@ class ChannelRoute:
         now = self._clock.now
         with breaker.attempt(now) as whole, narrow.attempt(now) as part:
             left = deadline - started
-            answer = await asked(self.channel, provider, message, min(self.timeout_s + self._grace_s, left))
+            answer = await send_within(self.channel, provider, message, min(self.timeout_s + self._grace_s, left))
             metrics.provider_seconds.labels(self.channel, provider.name).observe(time.monotonic() - started)
             if way != provider.name:
                 answer = replace(answer, provider=way)
@@ -269,10 +269,10 @@ def _hopeful(answers: Sequence[tuple[SendResult, str]]) -> tuple[SendResult, str
     Who cannot carry it at all is asked no more while another may; of two that are as near, the later was asked last.
     """
     able = [a for a in answers if not _is_unable(a[0])]
-    asked = [a for a in able if not isinstance(a[0], Deferred)]
+    tried = [a for a in able if not isinstance(a[0], Deferred)]
     soonest = min((getattr(a, "at_least", 0.0) for a, _ in able), default=0.0)
-    near = [a for a in asked or able if getattr(a[0], "at_least", 0.0) <= soonest]
-    return (near or [_sooner(a, soonest) for a in asked or able] or answers)[-1]
+    near = [a for a in tried or able if getattr(a[0], "at_least", 0.0) <= soonest]
+    return (near or [_sooner(a, soonest) for a in tried or able] or answers)[-1]
 
 
 def _sooner(answered: tuple[SendResult, str], seconds: float) -> tuple[SendResult, str]:

@@ -90,10 +90,10 @@ class Carried:
         """Those in whose lanes nothing waits, and whose readers want them."""
         earlier = [p.lane for p in chosen if not u.changes.is_new(p.message.order_id)]
         busy = await busy_lanes(u.tx, earlier)
-        asked: dict[str, set[str]] = {}
+        addresses: dict[str, set[str]] = {}
         for p in chosen:
-            asked.setdefault(p.message.channel, set()).add(p.message.address)
-        silent = await opted_out_of(u.tx, asked)
+            addresses.setdefault(p.message.channel, set()).add(p.message.address)
+        silent = await opted_out_of(u.tx, addresses)
         return [p for p in chosen if p.lane not in busy and (p.message.channel, p.message.address) not in silent]
 
     def let_go(self) -> None:

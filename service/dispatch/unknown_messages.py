@@ -61,14 +61,14 @@ class UnknownResolver:
     async def _look_up(self, unknown: UnknownMessage) -> Accepted | Lookup:
         """Ask the provider; where it cannot tell, the notice's policy decides."""
         async with self._orders.ledger.reading() as tx:
-            asked = await claims.find_composable(tx, unknown.id)
+            found = await claims.find_composable(tx, unknown.id)
             others = await message_states.provider_ids(tx, unknown.order_id, but=unknown.id)
-            if asked is None or asked.message.channel not in self._routes:
+            if found is None or found.message.channel not in self._routes:
                 return Lookup()
             # It is found by its words: those of the pack that its order goes by.
-            await recall(tx, self._orders.packs, [(asked.workflow, asked.version)])
+            await recall(tx, self._orders.packs, [(found.workflow, found.version)])
         with contextlib.suppress(Rejection, *UNRENDERABLE):
-            composed = self._composer.compose(asked, 1)
-            route = self._routes[asked.message.channel]
-            return await route.find(asked.message.provider, composed.outgoing, others)
+            composed = self._composer.compose(found, 1)
+            route = self._routes[found.message.channel]
+            return await route.find(found.message.provider, composed.outgoing, others)
         return Lookup()

@@ -68,8 +68,8 @@ async def windows_of(
     if length is None or not claimed:
         return {}
     senders = {c.message.id: _senders(c, channel, providers, packs) for c in claimed}
-    asked = {(c.message.address, s) for c in claimed for s in senders[c.message.id]}
-    last_wrote, is_known_to_hold = await rows.heard_at(tx, channel, asked)
+    pairs = {(c.message.address, s) for c in claimed for s in senders[c.message.id]}
+    last_wrote, is_known_to_hold = await rows.heard_at(tx, channel, pairs)
     found = {}
     for c in claimed:
         n = c.message

@@ -25,11 +25,14 @@ class CountedReply(Struct, frozen=True):
     in_status_since: datetime
 
 
-class ConversationState(Struct, frozen=True, omit_defaults=True, rename={"received": "said"}):
+class ConversationState(
+    Struct, frozen=True, omit_defaults=True, rename={"received": "said", "unanswered_reply": "asked"}
+):
     """The state of a conversation: who wrote last, and where an answer reaches them.
 
     `unanswered_since`: since when they wait for a person (UTC); `counted`: the replies that counted, by name;
-    `received`: how many messages came in. `asked`: the only reply that is unanswered, where its act would answer it.
+    `received`: how many messages came in. `unanswered_reply`: the only reply that is unanswered, where its act would
+    answer it.
     """
 
     channel: str = ""
@@ -39,7 +42,7 @@ class ConversationState(Struct, frozen=True, omit_defaults=True, rename={"receiv
     unanswered_since: datetime | None = None
     counted: Mapping[str, CountedReply] = {}
     received: int = 0
-    asked: str = ""
+    unanswered_reply: str = ""
 
 
 class ReceivedReply(Struct, frozen=True):

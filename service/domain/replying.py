@@ -61,7 +61,7 @@ def receive_reply(draft: Draft, cause: ReplyReceived) -> None:
             last=cause.at,
             received=talk.received + 1,
             unanswered_since=(talk.unanswered_since or cause.at) if waits else talk.unanswered_since,
-            asked=_asked(talk, found, waits=waits),
+            unanswered_reply=_unanswered_reply(talk, found, waits=waits),
         )
     )
     running.sync(draft, by_event=False)
@@ -87,18 +87,18 @@ def _keep(draft: Draft, cause: ReplyReceived, reader: Reader, found: Reply | Non
     draft.log(kind, channel=cause.channel, audience=reader.audience, reply=name, by=cause.moved_by)
 
 
-def _asked(talk: ConversationState, found: Reply | None, *, waits: bool) -> str:
+def _unanswered_reply(talk: ConversationState, found: Reply | None, *, waits: bool) -> str:
     """The only reply that is unanswered; none where something else is, too, so that a person has to answer."""
     if not waits:
-        return talk.asked
+        return talk.unanswered_reply
     name = found.name if found and found.act else ""
-    return name if talk.unanswered_since is None or talk.asked == name else ""
+    return name if talk.unanswered_since is None or talk.unanswered_reply == name else ""
 
 
 def matching_act(workflow: Workflow, order: Order) -> Reply | None:
     """The unanswered reply that an act would answer; None where there is none."""
     talk = order.conversation
-    reply = workflow.replies.get(talk.asked) if talk and talk.unanswered_since else None
+    reply = workflow.replies.get(talk.unanswered_reply) if talk and talk.unanswered_since else None
     return reply if reply and reply.act else None
 
 
@@ -112,7 +112,7 @@ def note_done(draft: Draft) -> None:
     given = not wanted.status and all(draft.order.attributes.get(k) == v for k, v in wanted.attributes.items())
     if entered or given:
         draft.log("reply_done", reply=reply.name)
-        draft.set(conversation=replace(talk, unanswered_since=None, asked=""))
+        draft.set(conversation=replace(talk, unanswered_since=None, unanswered_reply=""))
 
 
 def meant(workflow: Workflow, order: Order, cause: ReplyReceived, audience: str) -> Reply | None:
@@ -199,7 +199,7 @@ def answer_customer(draft: Draft, cause: AnswerCustomer) -> None:
     if message.state == "suppressed":
         raise Rejection(f"channel: {message.error}")
     draft.log("customer_answered", by=cause.by, channel=reader.channel, audience=reader.audience)
-    draft.set(conversation=replace(talk, unanswered_since=None, asked=""))
+    draft.set(conversation=replace(talk, unanswered_since=None, unanswered_reply=""))
     running.sync(draft, by_event=False)
 
 
@@ -235,15 +235,15 @@ def answer_did_not_arrive(draft: Draft, n: Message, siblings: Sequence[Message])
         return
     talk = draft.order.conversation or ConversationState()
     draft.log("answer_failed", channel=n.channel, audience=n.audience, why=n.error)
-    draft.set(conversation=replace(talk, unanswered_since=talk.unanswered_since or draft.now, asked=""))
+    draft.set(conversation=replace(talk, unanswered_since=talk.unanswered_since or draft.now, unanswered_reply=""))
     running.sync(draft, by_event=False)
 
 
 def move_reply(draft: Draft, cause: MoveReply) -> None:
     """A message belongs to another order: here it needs no answer."""
     talk = draft.order.conversation or ConversationState()
-    asked = talk.asked if cause.waits_since else ""
-    draft.set(conversation=replace(talk, unanswered_since=cause.waits_since, asked=asked))
+    unanswered_reply = talk.unanswered_reply if cause.waits_since else ""
+    draft.set(conversation=replace(talk, unanswered_since=cause.waits_since, unanswered_reply=unanswered_reply))
     draft.log("reply_moved", by=cause.by, to=cause.to)
     running.sync(draft, by_event=False)
 

@@ -65,8 +65,8 @@ class Asking(Struct, frozen=True):
         wanted = dict.fromkeys((*(p for p in needed if p != "note"), *paths))
         wanted.pop("note", None)
         wanted["note"] = None
-        asked = [p for p in wanted if p != "note" or "note" in (*paths, *needed)]
-        return [i for path in asked for i in self._fields(path, path in needed)]
+        shown_paths = [p for p in wanted if p != "note" or "note" in (*paths, *needed)]
+        return [i for path in shown_paths for i in self._fields(path, path in needed)]
 
     def _fields(self, path: str, required: bool) -> Iterator[ActInput]:
         w = self.words

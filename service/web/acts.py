@@ -48,24 +48,24 @@ MATTERS: Final = frozenset({
 
 async def post_act(request: web.Request) -> web.StreamResponse:
     """Perform the act, if the pack allows it to this caller in the order's current status."""
-    asked = await body_of(request, ActOrder)
+    act_order = await body_of(request, ActOrder)
     ref = order_ref(request)
-    if asked.act == ADD_ROWS:
-        return await _add_rows(request, asked)
-    if asked.lists:
+    if act_order.act == ADD_ROWS:
+        return await _add_rows(request, act_order)
+    if act_order.lists:
         raise Problem(422, "Not accepted", f"lists: goes with {ADD_ROWS!r} alone")
     source = DESK if request[CALLER].session_id else API
-    after, verdict = await act(request, ref, asked, source)
+    after, verdict = await act(request, ref, act_order, source)
     warnings = verdict.event.warnings if verdict.event else ()
     done = ActAnswer(after.workflow, after.reference, after.entries, after.status, after.stage, warnings)
-    return answer(done, 201 if asked.act == CREATE else 200)
+    return answer(done, 201 if act_order.act == CREATE else 200)
 
 
-async def _add_rows(request: web.Request, asked: ActOrder) -> web.StreamResponse:
+async def _add_rows(request: web.Request, act_order: ActOrder) -> web.StreamResponse:
     """Add rows to one list of the order; the list says who may change it, and when. Raises Problem, NotNow."""
-    if len(asked.lists) != 1 or asked.version is not None:
+    if len(act_order.lists) != 1 or act_order.version is not None:
         raise Problem(422, "Not accepted", "lists: rows for one list are expected, and no version")
-    ((name, given),) = asked.lists.items()
+    ((name, given),) = act_order.lists.items()
     noted(request, "rows.added", list=name, rows=len(given.rows))
     of = await row_imports.list_of(request, name)
     row_imports.require_may_change(request, of)
@@ -81,14 +81,14 @@ async def _add_rows(request: web.Request, asked: ActOrder) -> web.StreamResponse
     return answer(ActAnswer(after.workflow, after.reference, after.entries, after.status, after.stage, ()))
 
 
-async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str) -> tuple[Order, Verdict]:
+async def act(request: web.Request, ref: OrderRef, act_order: ActOrder, source: str) -> tuple[Order, Verdict]:
     """Perform the act; the order afterwards, and intake's verdict. Raises Problem, Rejection."""
     context = request.app[CONTEXT]
-    noted(request, f"act.{asked.act}" if asked.act in TAKES else "", workflow=ref.workflow)
-    seen = asked.version
-    asked = await with_files(request, asked)
+    noted(request, f"act.{act_order.act}" if act_order.act in TAKES else "", workflow=ref.workflow)
+    seen = act_order.version
+    act_order = await with_files(request, act_order)
     for _ in range(TRIES):
-        verdict = await _tried(request, ref, asked, source, seen)
+        verdict = await _tried(request, ref, act_order, source, seen)
         # Without a version the act is meant for the current order: if that changed meanwhile, read it again.
         if verdict.reason != STALE:
             break
@@ -96,7 +96,7 @@ async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str)
             seen = await _still(request, ref, seen)
     if verdict.reason == OUTSIDE:
         raise NoSuchOrder
-    if verdict.reason == STALE and asked.act == CREATE and not scope_of(request).is_everything:
+    if verdict.reason == STALE and act_order.act == CREATE and not scope_of(request).is_everything:
         # The order exists, outside the caller's scope.
         raise NoSuchOrder
     if verdict.reason == STALE:
@@ -110,7 +110,7 @@ async def act(request: web.Request, ref: OrderRef, asked: ActOrder, source: str)
     return after, verdict
 
 
-async def _tried(request: web.Request, ref: OrderRef, asked: ActOrder, source: str, version: int | None) -> Verdict:
+async def _tried(request: web.Request, ref: OrderRef, act_order: ActOrder, source: str, version: int | None) -> Verdict:
     """Intake's verdict on the act, if the order allows it now; raises Problem, Rejection."""
     orders = request.app[CONTEXT].orders
     async with orders.ledger.reading() as tx:
@@ -119,7 +119,7 @@ async def _tried(request: web.Request, ref: OrderRef, asked: ActOrder, source: s
             await recall(tx, orders.packs, [(ref.workflow, before.version)])
     seen = before.entries if before else 0
     try:
-        kind, data = _as_event(request, ref, before, asked)
+        kind, data = _as_event(request, ref, before, act_order)
     except Problem as problem:
         if version is not None and version != seen and problem.status == 409:
             # It was allowed when they looked: answer with what has changed rather than why it is refused now.
@@ -145,20 +145,20 @@ async def taken(request: web.Request, message: Incoming) -> Verdict:
 
 
 def _as_event(
-    request: web.Request, ref: OrderRef, before: Order | None, asked: ActOrder
+    request: web.Request, ref: OrderRef, before: Order | None, act_order: ActOrder
 ) -> tuple[EventType, JsonObject]:
     """The act as an event's type and data; raises Problem for one that this caller may not do, or not now."""
     orders, caller = request.app[CONTEXT].orders, request[CALLER]
     workflow = orders.packs.for_order(ref.workflow, before.version if before else "").workflow
-    if before is None and asked.act != CREATE:
+    if before is None and act_order.act != CREATE:
         raise Problem(404, "No such order", "no order of this workflow has this id")
-    if before is not None and asked.act == CREATE:
+    if before is not None and act_order.act == CREATE:
         raise Problem(409, "Not possible", "there is an order with this id already")
-    given = Given(**{name: getattr(asked, name) for name in Given.__struct_fields__})
-    given = structs.replace(given, assignee=_plain(asked.assignee))
+    given = Given(**{name: getattr(act_order, name) for name in Given.__struct_fields__})
+    given = structs.replace(given, assignee=_plain(act_order.assignee))
     roles = roles_of(caller)
     try:
-        doing = allowed(workflow, before, asked.act, roles)
+        doing = allowed(workflow, before, act_order.act, roles)
         return event_of(workflow, doing, before, given, roles)
     except NotAllowed as refused:
         raise Problem(403, "Not allowed", refused.reason) from None

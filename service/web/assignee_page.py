@@ -78,8 +78,8 @@ async def post_act(request: web.Request) -> web.StreamResponse:
         # Read again: the problem is shown beside the order's current state.
         order, workflow = await assigned_order(request)
         return _shown(request, order, workflow, name, form, refused.reason)
-    asked = _asked_language(request, order, workflow)
-    raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?result={result}{asked and f'&{asked}'}")
+    language = _asked_language(request, order, workflow)
+    raise web.HTTPSeeOther(f"/a/{request.match_info['token']}?result={result}{language and f'&{language}'}")
 
 
 async def _done(request: web.Request, form: Form, name: str) -> str:
@@ -183,5 +183,5 @@ def _asked_language(request: web.Request, order: Order, workflow: Workflow) -> s
 def _locale(request: web.Request, order: Order, workflow: Workflow) -> str:
     """The locale requested, else the assignee's, else the browser's."""
     known = order.assignee.locale if order.assignee else None
-    asked = wanted_languages(request) if "lang" in request.query or not known else [known]
-    return nearest_locale(workflow, asked)
+    locales = wanted_languages(request) if "lang" in request.query or not known else [known]
+    return nearest_locale(workflow, locales)

@@ -97,15 +97,15 @@ async def keep(request: web.Request, order: Order, upload: Upload) -> StoredFile
     return file
 
 
-async def with_files(request: web.Request, asked: ActOrder) -> ActOrder:
+async def with_files(request: web.Request, act_order: ActOrder) -> ActOrder:
     """The act with the details of the files that its note names, for those to whom the act is published."""
-    if not asked.note or not asked.note.attachments:
-        return asked
-    ids = [i for a in asked.note.attachments if (i := _uuid(a.id))]
+    if not act_order.note or not act_order.note.attachments:
+        return act_order
+    ids = [i for a in act_order.note.attachments if (i := _uuid(a.id))]
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
         known = await storing.files(tx, ids)
-    named = tuple(known[i].attached if (i := _uuid(a.id)) in known else a for a in asked.note.attachments)
-    return structs.replace(asked, note=structs.replace(asked.note, attachments=named))
+    named = tuple(known[i].attached if (i := _uuid(a.id)) in known else a for a in act_order.note.attachments)
+    return structs.replace(act_order, note=structs.replace(act_order.note, attachments=named))
 
 
 def _uuid(text: str) -> UUID | None:

@@ -37,8 +37,8 @@ def digests_of(request: web.Request, *, apart: bool = False) -> tuple[frozenset[
     `apart`: an attribute may be another workflow's than the one that is asked for, as on a page where somebody changes
     one filter after the other.
     """
-    asked = [(name.removeprefix(ATTRIBUTES), request.query[name]) for name in names(request) if request.query[name]]
-    return tuple(frozenset(_digests(request, name, value, apart)) for name, value in asked)
+    wanted = [(name.removeprefix(ATTRIBUTES), request.query[name]) for name in names(request) if request.query[name]]
+    return tuple(frozenset(_digests(request, name, value, apart)) for name, value in wanted)
 
 
 def _digests(request: web.Request, name: str, value: str, apart: bool) -> Iterator[bytes]:
@@ -82,8 +82,8 @@ def fields(request: web.Request) -> list[Filter]:
     """The filters that the desk offers: the attributes that the workflow shows, and those already in use."""
     chosen = {w.name: w for w in workflows_of(request)}.get(request.query.get("workflow", ""))
     titles = {n: a.titles.get(chosen.default_locale, "") for n, a in filterable(chosen).items()} if chosen else {}
-    asked = {n.removeprefix(ATTRIBUTES): request.query[n] for n in names(request) if request.query[n]}
+    wanted = {n.removeprefix(ATTRIBUTES): request.query[n] for n in names(request) if request.query[n]}
     return [
-        Filter(f"{ATTRIBUTES}{name}", titles.get(name) or name.replace("_", " "), asked.get(name, ""))
-        for name in dict.fromkeys([*titles, *asked])
+        Filter(f"{ATTRIBUTES}{name}", titles.get(name) or name.replace("_", " "), wanted.get(name, ""))
+        for name in dict.fromkeys([*titles, *wanted])
     ]

@@ -26,38 +26,47 @@ async def tell_all(request: web.Request) -> web.StreamResponse:
     return answer(await tell(request, await body_of(request, BroadcastOrder)))
 
 
-async def tell(request: web.Request, asked: BroadcastOrder) -> BroadcastAnswer:
+async def tell(request: web.Request, broadcast_order: BroadcastOrder) -> BroadcastAnswer:
     """Send to them, or count them; raises Rejection, Problem."""
     context = request.app[CONTEXT]
-    workflow = require_workflow(request, asked.workflow)
+    workflow = require_workflow(request, broadcast_order.workflow)
     manual = [n.name for n in workflow.notices.values() if n.manual]
-    require_known("manual notice", asked.notice, manual, "notice")
-    for channel in asked.channels:
-        require_known("channel", channel, workflow.notices[asked.notice].channels, "channels")
-    for status in listed_in(asked.filter.status):
+    require_known("manual notice", broadcast_order.notice, manual, "notice")
+    for channel in broadcast_order.channels:
+        require_known("channel", channel, workflow.notices[broadcast_order.notice].channels, "channels")
+    for status in listed_in(broadcast_order.filter.status):
         require_known("status", status, workflow.statuses, "filter.status")
-    if asked.filter.stage:
-        require_known("stage", asked.filter.stage, workflow.stages, "filter.stage")
-    if asked.filter == OrderFilter():
+    if broadcast_order.filter.stage:
+        require_known("stage", broadcast_order.filter.stage, workflow.stages, "filter.stage")
+    if broadcast_order.filter == OrderFilter():
         raise Problem(422, "Not accepted", "filter: say which orders; without any filter it would be all")
     async with context.orders.ledger.reading() as tx:
-        ids = await _found(request, tx, asked)
+        ids = await _found(request, tx, broadcast_order)
     if len(ids) > MOST:
         raise Rejection(f"filter: more than {MOST:,} orders match; narrow it")
-    line = None if asked.dry_run else audit_line(request, "broadcast.sent", asked.workflow, notice=asked.notice)
-    noted(request, "broadcast.counted", notice=asked.notice)
+    line = (
+        None
+        if broadcast_order.dry_run
+        else audit_line(request, "broadcast.sent", broadcast_order.workflow, notice=broadcast_order.notice)
+    )
+    noted(request, "broadcast.counted", notice=broadcast_order.notice)
     what = Broadcast(
-        asked.notice, request[CALLER].name, tuple(asked.channels), asked.inputs, asked.per_minute, asked.dry_run
+        broadcast_order.notice,
+        request[CALLER].name,
+        tuple(broadcast_order.channels),
+        broadcast_order.inputs,
+        broadcast_order.per_minute,
+        broadcast_order.dry_run,
     )
     done = await broadcast(context.orders, what, ids, line)
-    return BroadcastAnswer(asked.dry_run, **structs.asdict(done))
+    return BroadcastAnswer(broadcast_order.dry_run, **structs.asdict(done))
 
 
-async def _found(request: web.Request, tx: Transaction, asked: BroadcastOrder) -> list[UUID]:
+async def _found(request: web.Request, tx: Transaction, broadcast_order: BroadcastOrder) -> list[UUID]:
     """The orders, the newest first."""
-    f, now, scope = asked.filter, request.app[CONTEXT].orders.time.now(), scope_of(request)
+    f, now, scope = broadcast_order.filter, request.app[CONTEXT].orders.time.now(), scope_of(request)
     wanted = Search(
-        workflow=asked.workflow,
+        workflow=broadcast_order.workflow,
         statuses=listed_in(f.status),
         stage=f.stage,
         assignee=f.assignee,
@@ -67,7 +76,7 @@ async def _found(request: web.Request, tx: Transaction, asked: BroadcastOrder) -
     )
     if f.told is None:
         return [o.id for o in (await search(tx, wanted, now, scope=scope))[0]]
-    of_messages = structs.replace(wanted_in_body(request, f.told), workflow=asked.workflow, limit=MOST + 1)
+    of_messages = structs.replace(wanted_in_body(request, f.told), workflow=broadcast_order.workflow, limit=MOST + 1)
     ids = tuple(dict.fromkeys(m.order_id for m in await found_messages(tx, of_messages, scope=scope)))
     if not ids:
         return []

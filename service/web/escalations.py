@@ -61,9 +61,9 @@ async def acknowledge_escalation(request: web.Request) -> web.StreamResponse:
 
 async def assign_escalation(request: web.Request) -> web.StreamResponse:
     """Set the owner: the caller, another person, or nobody."""
-    asked = await body_of(request, Assignment)
-    to = request[CALLER].name if asked.to is None else asked.to.strip()
-    return await _answered(request, "assign", ActDetails(asked.comment, to=to, take_over=asked.take_over))
+    body = await body_of(request, Assignment)
+    to = request[CALLER].name if body.to is None else body.to.strip()
+    return await _answered(request, "assign", ActDetails(body.comment, to=to, take_over=body.take_over))
 
 
 async def resolve_escalation(request: web.Request) -> web.StreamResponse:
@@ -83,10 +83,8 @@ async def comment_on_escalation(request: web.Request) -> web.StreamResponse:
 
 async def snooze_escalation(request: web.Request) -> web.StreamResponse:
     """Snooze it until a moment."""
-    asked = await body_of(request, Snooze)
-    return await _answered(
-        request, "snooze", ActDetails(asked.comment, snooze_until(request, asked.until, asked.minutes))
-    )
+    body = await body_of(request, Snooze)
+    return await _answered(request, "snooze", ActDetails(body.comment, snooze_until(request, body.until, body.minutes)))
 
 
 async def _answered(request: web.Request, act: EscalationAct, details: ActDetails) -> web.StreamResponse:
@@ -96,14 +94,14 @@ async def _answered(request: web.Request, act: EscalationAct, details: ActDetail
 
 async def handle_many(request: web.Request) -> web.StreamResponse:
     """One act on up to 200 escalations or incidents; each is done by itself, so that one refusal stops no other."""
-    asked = await body_of(request, BulkOrder)
-    until = snooze_until(request, asked.until, asked.minutes) if asked.act == "snooze" else None
-    to = request[CALLER].name if asked.to is None else asked.to.strip()
-    details = ActDetails(asked.comment, until, to, asked.take_over)
+    body = await body_of(request, BulkOrder)
+    until = snooze_until(request, body.until, body.minutes) if body.act == "snooze" else None
+    to = request[CALLER].name if body.to is None else body.to.strip()
+    details = ActDetails(body.comment, until, to, body.take_over)
     results = []
-    for one in dict.fromkeys(asked.ids):
+    for one in dict.fromkeys(body.ids):
         try:
-            state, _ = await handle(request, one, asked.act, details)
+            state, _ = await handle(request, one, body.act, details)
             results.append(BulkResult(one, state))
         except (Problem, Rejection) as refused:
             results.append(BulkResult(one, problem=getattr(refused, "detail", "") or str(refused)))

@@ -42,24 +42,24 @@ async def put_hold(request: web.Request) -> web.StreamResponse:
     return answer(await put(request, await body_of(request, HoldRequest)), 201)
 
 
-async def put(request: web.Request, asked: HoldRequest) -> HoldShown:
+async def put(request: web.Request, wanted: HoldRequest) -> HoldShown:
     """Begin the hold; raises Problem, Rejection."""
     orders = request.app[CONTEXT].orders
-    if not (asked.channel or asked.workflow or asked.notice):
+    if not (wanted.channel or wanted.workflow or wanted.notice):
         raise Problem(422, "Not accepted", "a channel, a workflow or a notice is expected")
-    if asked.channel:
-        require_known("channel", asked.channel, registry.channels(), "channel")
-    if asked.workflow:
-        require_known("workflow", asked.workflow, [w.name for w in workflows_of(request)], "workflow")
+    if wanted.channel:
+        require_known("channel", wanted.channel, registry.channels(), "channel")
+    if wanted.workflow:
+        require_known("workflow", wanted.workflow, [w.name for w in workflows_of(request)], "workflow")
     elif not scope_of(request).is_everything:
         raise Rejection("workflow: is needed, as your key is limited to some workflows")
-    packs = [w for w in workflows_of(request) if asked.workflow in ("", w.name)]
-    if asked.notice:
-        require_known("notice", asked.notice, {n for workflow in packs for n in workflow.notices}, "notice")
-    line = audit_line(request, "hold.put", asked.workflow, channel=asked.channel, notice=asked.notice)
+    packs = [w for w in workflows_of(request) if wanted.workflow in ("", w.name)]
+    if wanted.notice:
+        require_known("notice", wanted.notice, {n for workflow in packs for n in workflow.notices}, "notice")
+    line = audit_line(request, "hold.put", wanted.workflow, channel=wanted.channel, notice=wanted.notice)
     by, now = request[CALLER].name, orders.time.now()
     async with orders.ledger.transaction() as tx:
-        hold = await holds.put(tx, asked.channel, asked.workflow, asked.notice, by, asked.why, now)
+        hold = await holds.put(tx, wanted.channel, wanted.workflow, wanted.notice, by, wanted.why, now)
         await announce(tx, {HOLDS_TOPIC}, orders.wakeups.origin)
         await write_audit(tx, [line], now)
     orders.wakeups.wake({HOLDS_TOPIC})

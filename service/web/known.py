@@ -48,13 +48,13 @@ async def check_names(request: web.Request, *, apart: bool = False) -> None:
     """
     context, scope = request.app[CONTEXT], scope_of(request)
     packs = [names_of(w) for w in workflows_of(request)]
-    if all(value in known for _, value, known in _asked(request, packs, apart)):
+    if all(value in known for _, value, known in _named_in_query(request, packs, apart)):
         return
     async with context.orders.ledger.reading() as tx:
         bundles = await pack_store.files_of_all(tx)
     earlier = [names for bundled in bundles for names in _earlier(bundled)]
     packs += [names for names in earlier if scope.has_workflow(names.workflow)]
-    for name, value, known in _asked(request, packs, apart):
+    for name, value, known in _named_in_query(request, packs, apart):
         require_known(name, value, known, name)
 
 
@@ -82,7 +82,7 @@ def names_of(workflow: Workflow) -> Names:
     return Names(workflow.name, frozenset(workflow.statuses), frozenset(workflow.stages), frozenset(workflow.teams))
 
 
-def _asked(request: web.Request, packs: Iterable[Names], apart: bool) -> Iterator[tuple[str, str, set[str]]]:
+def _named_in_query(request: web.Request, packs: Iterable[Names], apart: bool) -> Iterator[tuple[str, str, set[str]]]:
     """Each filter of the query with its value and the known names; statuses and stages are those of the workflow."""
     q, packs = request.query, list(packs)
     workflow = q.get("workflow", "")

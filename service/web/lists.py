@@ -224,10 +224,10 @@ async def state_of(request: web.Request, of: OfOrder, batch_id: UUID) -> RowsTak
 
 async def change_row(request: web.Request) -> web.StreamResponse:
     """Replace a row's values."""
-    of, asked = await list_of(request), await body_of(request, RowChange)
+    of, body = await list_of(request), await body_of(request, RowChange)
     row_imports.require_may_change(request, of)
     row_id = uuid_of(request.match_info["id"], "row")
-    await row_imports.edit(request, of, row_id, asked.values)
+    await row_imports.edit(request, of, row_id, body.values)
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
         row = await reading.find_row(tx, of.order.id, of.spec.name, row_id)
     assert row is not None
@@ -244,17 +244,17 @@ async def remove_row(request: web.Request) -> web.StreamResponse:
 
 async def mail_rows(request: web.Request) -> web.StreamResponse:
     """Mail an order's rows to an address, now: a small table is attached, a large one or a workbook is linked to."""
-    of, asked = await list_of(request), await body_of(request, RowsMail)
+    of, body = await list_of(request), await body_of(request, RowsMail)
     context = request.app[CONTEXT]
     now = context.orders.time.now()
     try:
-        email = canonical_mail(asked.email)
+        email = canonical_mail(body.email)
     except ValueError as error:
         raise Rejection(f"email: {error}") from None
     noted(request, people=[email])
     line = audit_line(request, "rows.mailed", *of.order.ref, list=of.spec.name)
-    since = asked.since or of.order.created
-    wanted = exports.RowsExport(of.order, of.workflow, of.spec, min(since, now), now, asked.format, new_uuid().hex)
+    since = body.since or of.order.created
+    wanted = exports.RowsExport(of.order, of.workflow, of.spec, min(since, now), now, body.format, new_uuid().hex)
     async with context.orders.ledger.transaction() as tx:
         mails = await exports.mails(tx, wanted, [email], context.settings.public_url, now)
         await outbox.put(tx, mails, now)

@@ -89,24 +89,24 @@ def _known(name: str, given: str | Sequence[str], known: Collection[str]) -> tup
 
 async def resend_messages(request: web.Request) -> web.StreamResponse:
     """Resend the messages that a filter finds, or count them."""
-    asked = await body_of(request, ResendOrder)
-    wanted = wanted_in_body(request, asked.filter)
+    body = await body_of(request, ResendOrder)
+    wanted = wanted_in_body(request, body.filter)
     if wanted == WantedMessages(limit=wanted.limit):
         raise Problem(422, "Not accepted", "filter: say which messages; without any filter it would be all")
     by = request[CALLER].name
-    if asked.channel:
-        require_known("channel", asked.channel, registry.channels(), "channel")
-    line = None if asked.dry_run else audit_line(request, "messages.resent", channel=asked.channel)
-    noted(request, "messages.resend_counted", channel=asked.channel)
-    what = Request(wanted, by, scope_of(request), asked.channel, asked.per_minute, asked.dry_run)
+    if body.channel:
+        require_known("channel", body.channel, registry.channels(), "channel")
+    line = None if body.dry_run else audit_line(request, "messages.resent", channel=body.channel)
+    noted(request, "messages.resend_counted", channel=body.channel)
+    what = Request(wanted, by, scope_of(request), body.channel, body.per_minute, body.dry_run)
     done = await resend(request.app[CONTEXT].orders, what, line)
-    return answer(ResendAnswer(asked.dry_run, **structs.asdict(done)))
+    return answer(ResendAnswer(body.dry_run, **structs.asdict(done)))
 
 
 async def resend_message(request: web.Request) -> web.StreamResponse:
     """Resend one message, by another channel for example."""
-    asked = await body_of(request, ResendOne)
-    done = await tell_again(request, asked.channel)
+    body = await body_of(request, ResendOne)
+    done = await tell_again(request, body.channel)
     return answer(ResendAnswer(dry_run=False, **structs.asdict(done)))
 
 

@@ -37,7 +37,7 @@ async def once_by_header(request: web.Request, handler: Handler) -> web.StreamRe
     key = key_of(request)
     if key is None:
         return await handler(request)
-    return await once(request, f"header {key}", _asked(request, await request.read()), handler)
+    return await once(request, f"header {key}", _parts_of(request, await request.read()), handler)
 
 
 def key_of(request: web.Request) -> str | None:
@@ -55,7 +55,7 @@ def key_of(request: web.Request) -> str | None:
 async def once(
     request: web.Request,
     key: str,
-    asked: list[str],
+    parts: list[str],
     handler: Handler,
     kept: timedelta = KEPT,
     *,
@@ -68,7 +68,7 @@ async def once(
     """
     orders = request.app[CONTEXT].orders
     act = idempotency.act_id(orders.keyring, request[CALLER].identity, key)
-    digest = orders.keyring.digest("asked", *asked)
+    digest = orders.keyring.digest("asked", *parts)
     looks = round(PATIENCE_S / LOOK_EVERY_S) if patient else 0
     while True:
         found = await _claim(request, Claim(act, new_uuid()), digest, kept, lease)
@@ -86,21 +86,21 @@ async def once_by_form(request: web.Request, handler: Handler) -> web.StreamResp
     form_id = (await form_of(request, files=True)).get(FORM_FIELD, "")
     if not form_id or HEADER in request.headers:
         return await handler(request)
-    asked = [form_id, *_asked(request, await request.read())]
-    return await once(request, "\x00".join(["form", *asked]), asked, handler, patient=True)
+    parts = [form_id, *_parts_of(request, await request.read())]
+    return await once(request, "\x00".join(["form", *parts]), parts, handler, patient=True)
 
 
-def _asked(request: web.Request, body: bytes) -> list[str]:
+def _parts_of(request: web.Request, body: bytes) -> list[str]:
     return [request.method, request.path_qs, body.decode("latin-1")]
 
 
 async def _claim(
-    request: web.Request, wanted: Claim, asked: bytes, kept: timedelta, lease: timedelta
+    request: web.Request, wanted: Claim, digest: bytes, kept: timedelta, lease: timedelta
 ) -> Claim | Earlier:
     orders = request.app[CONTEXT].orders
     try:
         async with orders.ledger.transaction() as tx:
-            return await idempotency.claim(tx, wanted, asked, orders.time.now(), kept, lease)
+            return await idempotency.claim(tx, wanted, digest, orders.time.now(), kept, lease)
     except Exception:
         # The commit may have succeeded without an answer: nobody would use the claim.
         await _settle(request, wanted, None)

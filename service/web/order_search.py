@@ -114,19 +114,19 @@ def _to_do(packs: Sequence[Workflow], viewer: Viewer | None) -> tuple[tuple[str,
     return tuple((w.name, status) for w in packs for status in sorted(to_do_of(w, viewer.role)))
 
 
-def recipient_of(asked: str) -> str:
+def recipient_of(given: str) -> str:
     """The address searched for; raises Rejection for what cannot be one."""
-    text = _with_plus(asked)
+    text = _with_plus(given)
     is_number = sum(c.isdigit() for c in text) >= FEWEST_DIGITS
     if text and "@" not in text and not is_number and not address_in(text):
         raise Rejection("recipient: a phone number such as +919812345678, or a mail address, is expected")
     return text
 
 
-def countries_of(request: web.Request, asked: str) -> tuple[str, ...]:
+def countries_of(request: web.Request, given: str) -> tuple[str, ...]:
     """The countries of a number without a country code: the one asked for, else the regions of the packs."""
-    if asked:
-        country = country_of(asked)
+    if given:
+        country = country_of(given)
         if country is None:
             raise Rejection("country: two letters of ISO 3166 are expected")
         return (country,)
@@ -137,9 +137,9 @@ def countries_of(request: web.Request, asked: str) -> tuple[str, ...]:
 def note_search(request: web.Request) -> None:
     """Note for the audit log which filters are used, and which people they name."""
     q = request.query
-    asked = (_with_plus(q.get("recipient", "")), _with_plus(q.get("q", "")).strip())
+    texts = (_with_plus(q.get("recipient", "")), _with_plus(q.get("q", "")).strip())
     countries = (None, *countries_of(request, q.get("country", "")))
-    people = [a for text in asked for country in countries for a in address_in(text, country)]
+    people = [a for text in texts for country in countries for a in address_in(text, country)]
     people = people or [q["recipient"]] if q.get("recipient") else people
     noted(request, "orders.searched" if people else "", people, by=sorted(name for name, value in q.items() if value))
 

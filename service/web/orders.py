@@ -137,8 +137,8 @@ async def send_once(request: web.Request, cause: SendNotice, send: Send) -> web.
     if HEADER in request.headers:
         return await sent(request)
     inputs = msgspec.json.encode(cause.inputs, order="sorted").decode()
-    asked = [*order_ref(request), cause.reason, inputs, *sorted(set(cause.channels))]
-    return await once(request, "\x00".join(["notice", *asked]), asked, sent, SAME_CLICK, patient=True)
+    parts = [*order_ref(request), cause.reason, inputs, *sorted(set(cause.channels))]
+    return await once(request, "\x00".join(["notice", *parts]), parts, sent, SAME_CLICK, patient=True)
 
 
 async def post_issue(request: web.Request) -> web.StreamResponse:

@@ -101,7 +101,7 @@ async def list_orders_of_person(request: web.Request) -> web.StreamResponse:
     """A customer's list of orders for an app: those that customers may see, the newest first."""
     context = request.app[CONTEXT]
     orders, address = context.orders, address_of(request)[-1]
-    asked = query_of(request, PersonOrdersQuery)
+    query = query_of(request, PersonOrdersQuery)
     unlisted = {
         (pack.workflow.name, status.name)
         for pack in orders.packs
@@ -111,8 +111,8 @@ async def list_orders_of_person(request: web.Request) -> web.StreamResponse:
     wanted = Search(
         recipient=address,
         unlisted=tuple(sorted(unlisted)),
-        cursor=asked.cursor,
-        limit=asked.limit,
+        cursor=query.cursor,
+        limit=query.limit,
     )
     async with orders.ledger.reading() as tx:
         page, cursor = await search(tx, wanted, orders.time.now(), scope=scope_of(request))

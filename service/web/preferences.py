@@ -100,9 +100,9 @@ async def post_preferences(request: web.Request) -> web.StreamResponse:
 async def _ended(request: web.Request, workflow: Workflow, person: Person) -> dict[str, str]:
     """The channels on which the person is suppressed, and why."""
     offered = {c: workflow.channel(c) for c in _channels(workflow, person)}
-    asked = [spec.known_as(a) for spec in offered.values() for a in spec.addresses(person)]
+    addresses = [spec.known_as(a) for spec in offered.values() for a in spec.addresses(person)]
     async with request.app[CONTEXT].orders.ledger.reading() as tx:
-        return {s.channel: s.why for s in await suppressed(tx, asked) if s.channel in offered}
+        return {s.channel: s.why for s in await suppressed(tx, addresses) if s.channel in offered}
 
 
 def _person(order: Order) -> Person:

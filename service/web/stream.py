@@ -37,10 +37,10 @@ async def stream_escalations(request: web.Request) -> web.StreamResponse:
 
 
 async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamResponse:
-    asked, scope, keyring = query_of(request, StreamQuery), scope_of(request), request.app[CONTEXT].orders.keyring
-    last = request.headers.get("Last-Event-ID", asked.last_event_id)
+    query, scope, keyring = query_of(request, StreamQuery), scope_of(request), request.app[CONTEXT].orders.keyring
+    last = request.headers.get("Last-Event-ID", query.last_event_id)
     # Without this, a client that has gone would be noticed only with the next line.
-    listener = broadcaster.join(asked.team, asked.workflow, stream_right_of(request), lambda: _is_gone(request))
+    listener = broadcaster.join(query.team, query.workflow, stream_right_of(request), lambda: _is_gone(request))
     try:
         known = await broadcaster.place_of(stream_places.read(keyring, last, scope)) if last else None
         place = known or broadcaster.last
@@ -56,7 +56,7 @@ async def _serve(request: web.Request, broadcaster: Broadcaster) -> web.StreamRe
                 await response.send("", event="ready", id=named, retry=1000)
                 if last and known is None:
                     await response.send(MISSED, event="missed", id=named)
-                await _follow(response, StreamReader(broadcaster, listener, keyring, bool(asked.brief)), place.seq)
+                await _follow(response, StreamReader(broadcaster, listener, keyring, bool(query.brief)), place.seq)
         return response
     except TimeoutError:
         listener.let_go()

@@ -37,8 +37,8 @@ async def list_suppressions(request: web.Request) -> web.StreamResponse:
 
 async def lift_suppression(request: web.Request) -> web.StreamResponse:
     """Allow messages again; the audit log says who did."""
-    asked = query_of(request, SuppressionQuery)
-    return answer(Count(await lift_as_asked(request, asked.channel, asked.recipient)))
+    query = query_of(request, SuppressionQuery)
+    return answer(Count(await lift_as_asked(request, query.channel, query.recipient)))
 
 
 async def lift_as_asked(request: web.Request, channel: str, recipient: str) -> int:

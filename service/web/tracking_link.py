@@ -97,11 +97,11 @@ def _are_told_of(whole: Order, part: Order) -> bool:
 
 def wanted_languages(request: web.Request, order: Order | None = None) -> list[str]:
     """The languages that the reader wants: as asked for, else the recipient's, else the browser's in their order."""
-    asked = request.query.get("lang", "")
+    lang = request.query.get("lang", "")
     people = order.recipients.values() if order else ()
     known = next((p.locale for group in people for p in group if p.locale), None)
-    if asked or known:
-        return [asked[:LONGEST_TAG] or known or ""]
+    if lang or known:
+        return [lang[:LONGEST_TAG] or known or ""]
     browser = request.headers.get("Accept-Language", "").split(",")[:MOST_LANGUAGES]
     return [tag for each in browser if (tag := each.partition(";")[0].strip()[:LONGEST_TAG]) not in ("", "*")]
 

@@ -67,5 +67,5 @@ async def once_by_file(request: web.Request, upload: Upload, handler: Handler) -
     key = key_of(request)
     if key is None:
         return await handler(request)
-    asked = [request.method, request.path_qs, f"{upload.type} {upload.charset}".strip(), upload.digest]
-    return await once(request, f"header {key}", asked, handler, lease=LEASE)
+    parts = [request.method, request.path_qs, f"{upload.type} {upload.charset}".strip(), upload.digest]
+    return await once(request, f"header {key}", parts, handler, lease=LEASE)

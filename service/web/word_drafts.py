@@ -112,8 +112,8 @@ async def backtest_draft(request: web.Request) -> web.StreamResponse:
 
 async def approve_draft(request: web.Request) -> web.StreamResponse:
     """Approve a draft, as somebody who did not write in it; with `publish` it goes live at once."""
-    asked = await body_of(request, DraftApproval)
-    return answer(shown_draft(await approve(request, asked.version, publish=asked.publish)))
+    body = await body_of(request, DraftApproval)
+    return answer(shown_draft(await approve(request, body.version, publish=body.publish)))
 
 
 async def approve(request: web.Request, version: int, *, publish: bool) -> TextDraft:

@@ -174,14 +174,14 @@ def flat(problems: Mapping[str, list[TextProblem]]) -> list[WordProblem]:
 
 async def save_words(request: web.Request) -> web.StreamResponse:
     """Save texts in the notice's draft, creating one if there is none, and show what is wrong with them."""
-    asked = await body_of(request, WordsOrder)
-    texts = {file: cleaned(w.text) for file, w in asked.texts.items()}
-    if asked.dry_run:
+    body = await body_of(request, WordsOrder)
+    texts = {file: cleaned(w.text) for file, w in body.texts.items()}
+    if body.dry_run:
         noted(request, "words.tried")
-        return answer(await notice_words(request, asked.order_id, texts))
-    written = {file: Written(texts[file], w.seen) for file, w in asked.texts.items()}
-    await write(request, written, asked.why)
-    return answer(await notice_words(request, asked.order_id))
+        return answer(await notice_words(request, body.order_id, texts))
+    written = {file: Written(texts[file], w.seen) for file, w in body.texts.items()}
+    await write(request, written, body.why)
+    return answer(await notice_words(request, body.order_id))
 
 
 async def write(request: web.Request, written: Mapping[str, Written], why: str) -> TextDraft:

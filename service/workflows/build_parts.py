@@ -39,5 +39,5 @@ def _rule(yaml: PartRuleYaml, scope: ConditionScope) -> PartRule:
 
 def summary(yaml: PartRuleYaml) -> str:
     """The rule in a few words, for the timeline."""
-    asked = [f"{key} {' or '.join(names)}" for key in ("all", "any", "none") if (names := getattr(yaml, key))]
-    return ", ".join([*asked, *(["when its condition holds"] if yaml.when else [])])
+    clauses = [f"{key} {' or '.join(names)}" for key in ("all", "any", "none") if (names := getattr(yaml, key))]
+    return ", ".join([*clauses, *(["when its condition holds"] if yaml.when else [])])

@@ -68,7 +68,7 @@ def condition(yaml: WhenYaml | None, scope: ConditionScope) -> Condition | None:
     """The condition; raises ValueError for one in which `problems` finds mistakes."""
     if yaml is None:
         return None
-    parts: list[Condition] = [_test(yaml, key, scope) for key in _asked(yaml)]
+    parts: list[Condition] = [_test(yaml, key, scope) for key in _tests_in(yaml)]
     if yaml.all:
         parts.append(All(tuple(c for y in yaml.all if (c := condition(y, scope)))))
     if yaml.any:
@@ -80,13 +80,13 @@ def condition(yaml: WhenYaml | None, scope: ConditionScope) -> Condition | None:
 
 def problems(yaml: WhenYaml, scope: ConditionScope, path: YamlPath) -> Iterator[tuple[YamlPath, str]]:
     """The mistakes in the condition, with their places."""
-    asked = list(_asked(yaml))
-    if yaml.path is None and (loose := [k for k in asked if k in _OPS or k == "known"]):
+    tests = list(_tests_in(yaml))
+    if yaml.path is None and (loose := [k for k in tests if k in _OPS or k == "known"]):
         yield path, f"{' and '.join(k.removesuffix('_') for k in loose)}: nothing to compare with; add 'path'"
-        asked = [k for k in asked if k not in loose]
-    elif not (asked or yaml.all or yaml.any or yaml.not_):
+        tests = [k for k in tests if k not in loose]
+    elif not (tests or yaml.all or yaml.any or yaml.not_):
         yield path, "an empty condition; give it a 'path', 'in', 'entered', 'all', 'any' or 'not'"
-    for key in asked:
+    for key in tests:
         try:
             _test(yaml, key, scope)
         except ValueError as error:
@@ -96,11 +96,11 @@ def problems(yaml: WhenYaml, scope: ConditionScope, path: YamlPath) -> Iterator[
             yield from problems(part, scope, (*path, key) if key == "not" else (*path, key, i))
 
 
-def _asked(yaml: WhenYaml) -> Iterator[str]:
+def _tests_in(yaml: WhenYaml) -> Iterator[str]:
     """The keys that are tests; `path` if the value itself is tested."""
-    asked = [key for key in (*_OPS, "known") if getattr(yaml, key) not in (None, [])]
-    yield from asked
-    if yaml.path is not None and not asked:
+    tests = [key for key in (*_OPS, "known") if getattr(yaml, key) not in (None, [])]
+    yield from tests
+    if yaml.path is not None and not tests:
         yield "path"
     if yaml.entered is not None:
         yield "entered"

@@ -28,17 +28,17 @@ def check(source: Source) -> Iterator[Finding]:
 
 
 def _asks(source: Source, name: str, notice: NoticeYaml) -> Iterator[Finding]:
-    for asked, ask in notice.asks.items():
-        where = ("notices", name, "asks", asked)
+    for field, ask in notice.asks.items():
+        where = ("notices", name, "asks", field)
         if ask.ahead and ask.type not in DATES:
-            yield source.problem(where, f"{asked}: only a date can lie ahead; its type is {ask.type}")
+            yield source.problem(where, f"{field}: only a date can lie ahead; its type is {ask.type}")
         if ask.default and ask.default.partition(".")[0] not in DATA_FIELDS:
             problem = (
-                f"{asked}: no order has {ask.default!r}; known are {', '.join(DATA_FIELDS)} and what is below them"
+                f"{field}: no order has {ask.default!r}; known are {', '.join(DATA_FIELDS)} and what is below them"
             )
             yield source.problem(where, problem)
         for locale in build.untitled(source.yaml, ask.title) if ask.title else ():
-            yield source.problem(where, f"{asked}: no title in {locale!r}")
+            yield source.problem(where, f"{field}: no title in {locale!r}")
 
 
 def _trigger(notice: NoticeYaml) -> str:

@@ -44,8 +44,8 @@ def _never_told(source: Source) -> Iterator[Finding]:
         )  # fmt: skip
         if notice.when is None or notice.manual or name in by_events or any(triggers):
             continue
-        for asked in _of_events(notice.when):
-            problem = f"{asked!r} depends on an event, and no event sends this notice"
+        for path in _of_events(notice.when):
+            problem = f"{path!r} depends on an event, and no event sends this notice"
             does = "add 'on_change', or name it at a status"
             yield source.problem(("notices", name, "when"), f"{name}: {problem}; {does}")
             break

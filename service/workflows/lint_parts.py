@@ -32,23 +32,23 @@ def check(source: Source) -> Iterator[Finding]:
             yield source.problem(
                 path, f"{rule.to}: sets no condition on the parts; give it 'all', 'any', 'none' or 'when'"
             )
-    yield from _asked(source)
+    yield from _outside_conditions(source)
     yield from _expected(source)
     for name in RESERVED:
         if y.workflow in of(y) and name in {*y.statuses, *y.stages}:
             yield source.problem(("parts",), f"{name}: parts.{name} has another meaning; rename the status")
 
 
-def _asked(source: Source) -> Iterator[Finding]:
+def _outside_conditions(source: Source) -> Iterator[Finding]:
     """Unknown names of parts' statuses and stages, outside of conditions."""
     y, known = source.yaml, names_of_parts(source.yaml)
-    asked: list[tuple[YamlPath, str]] = [
+    paths: list[tuple[YamlPath, str]] = [
         (("notices", name, "on_change", "path"), path)
         for name, notice in y.notices.items()
         for path in (notice.on_change.path if notice.on_change else ())
     ]
-    asked += [(("clocks", name, "date"), clock.date) for name, clock in y.clocks.items() if clock.date]
-    for path, value in asked:
+    paths += [(("clocks", name, "date"), clock.date) for name, clock in y.clocks.items() if clock.date]
+    for path, value in paths:
         head, _, name = value.partition(".")
         if head == "parts" and name and known is not None and name not in known:
             near = difflib.get_close_matches(name, known, n=1)
@@ -141,6 +141,4 @@ def _of_notices(source: Source, known: Mapping[str, WorkflowYaml], *, alone: boo
                     path, f"{name}: orders of {y.workflow} are never parts; no pack names this workflow in 'parts'"
                 )
             elif wholes and other not in theirs:
-                yield source.problem(
-                    path, f"{name}: unknown notice {other!r} of the whole; known: {', '.join(of_wholes)}"
-                )
+                yield source.problem(path, f"{name}: unknown notice {other!r} of the whole; known: {', '.join(theirs)}")

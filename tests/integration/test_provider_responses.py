@@ -19,7 +19,7 @@ from service.channels.push.provider import FcmProvider
 from service.channels.twilio.provider import TwilioProvider
 from service.channels.twilio.settings import TwilioAccount
 from service.channels.twilio.transport import TwilioHttp
-from service.dispatch.guarded import asked
+from service.dispatch.guarded import send_within
 from service.dispatch.route import ChannelRoute
 from service.domain.notices import Accepted, NoAnswer, Permanent, Refused, Transient
 from service.domain.settling import settle
@@ -83,7 +83,7 @@ async def twilio(url: str, timeout_s: float = 5.0) -> SendResult:
     )  # fmt: skip
     client = TwilioHttp(2, timeout_s)
     try:
-        return await asked("sms", TwilioProvider(account, "sms", client, timeout_s), MESSAGE, timeout_s + 1.0)
+        return await send_within("sms", TwilioProvider(account, "sms", client, timeout_s), MESSAGE, timeout_s + 1.0)
     finally:
         await client.close()
 
@@ -93,7 +93,7 @@ async def firebase(url: str, folder: Path) -> SendResult:
     file.write_text(json.dumps(service_account(url)))
     provider = FcmProvider(file, url, 2, 5.0)
     try:
-        return await asked("push", provider, MESSAGE, 6.0)
+        return await send_within("push", provider, MESSAGE, 6.0)
     finally:
         await provider.close()
 
@@ -280,7 +280,7 @@ async def test_google_gives_no_token_and_nothing_is_sent(
     said, _ = await route.send(MESSAGE)
     assert isinstance(said, Accepted), "the next provider is asked"
     assert route.is_open(first) is bool(called.seen) is (means is Refused)
-    alone = await asked("push", first, MESSAGE, 3.0)
+    alone = await send_within("push", first, MESSAGE, 3.0)
     assert type(alone) is means, alone
     assert settle(sending(), alone, NOON, 0.5).state == "retrying"
     await route.close()

@@ -24,10 +24,10 @@ _HEARD: Final = select(heard).where(listed(heard.c.digest, "digests"))
 
 
 async def heard_at(
-    tx: Transaction, channel: str, asked: Collection[tuple[str, str]]
+    tx: Transaction, channel: str, pairs: Collection[tuple[str, str]]
 ) -> tuple[dict[tuple[str, str], datetime], bool]:
     """By address and sender, when they last wrote; and whether the provider ever refused a message for the window."""
-    by_digest = {heard_as(tx.keyring, channel, address, sender): (address, sender) for address, sender in asked}
+    by_digest = {heard_as(tx.keyring, channel, address, sender): (address, sender) for address, sender in pairs}
     mark = _mark(tx.keyring, channel)
     rows = (await tx.execute(_HEARD, {"digests": padded(sorted([*by_digest, mark]))})).all()
     return {by_digest[r.digest]: r.at for r in rows if r.digest != mark}, any(r.digest == mark for r in rows)

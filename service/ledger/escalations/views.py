@@ -271,5 +271,5 @@ async def near_breach_count(
 
 def _near(wanted: EscalationFilter, now: datetime, within: timedelta) -> list[ColumnElement[bool]]:
     found = [literal_in(clocks.c.state, "running"), clocks.c.due_at <= now + within, clocks.c.team != ""]
-    asked = ((wanted.team, clocks.c.team), (wanted.workflow, clocks.c.workflow))
-    return found + [column == value for value, column in asked if value]
+    filters = ((wanted.team, clocks.c.team), (wanted.workflow, clocks.c.workflow))
+    return found + [column == value for value, column in filters if value]

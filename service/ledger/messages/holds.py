@@ -34,8 +34,8 @@ class Hold(Struct, frozen=True):
 
     def covers(self, channel: str, workflow: str, notice: str) -> bool:
         """Whether it covers a message of these."""
-        asked = ((self.channel, channel), (self.workflow, workflow), (self.notice, notice))
-        return all(wanted in ("", value) for wanted, value in asked)
+        pairs = ((self.channel, channel), (self.workflow, workflow), (self.notice, notice))
+        return all(wanted in ("", value) for wanted, value in pairs)
 
     @property
     def in_words(self) -> str:
@@ -104,12 +104,12 @@ async def let_go_expired(tx: Transaction, now: datetime) -> tuple[int, set[str]]
 
 def _covered(hold: Hold) -> ColumnElement[bool]:
     """As `Hold.covers`."""
-    asked = (
+    pairs = (
         (hold.channel, messages.c.channel),
         (hold.workflow, orders.c.workflow),
         (hold.notice, messages.c.notice),
     )
-    return and_(true(), *(column == wanted for wanted, column in asked if wanted))
+    return and_(true(), *(column == wanted for wanted, column in pairs if wanted))
 
 
 async def _let_go(tx: Transaction, which: ColumnElement[bool], now: datetime) -> tuple[int, set[str]]:

@@ -55,8 +55,8 @@ async def take_over(tx: Transaction, owners: Collection[int], now: datetime) -> 
     theirs = messages.c.lease_owner.in_(sorted(owners))
     count = await _give_back(tx, theirs, now, ask_at=now)
     # Only those that somebody asks about: the index has them in one place, and what stays unknown for good in another.
-    asked = and_(literal_in(messages.c.state, "unknown"), messages.c.not_before <= now + SETTLED_WITHIN)
-    result = await tx.execute(update(messages).where(asked, theirs).values(not_before=now, lease_owner=None))
+    is_asked_about = and_(literal_in(messages.c.state, "unknown"), messages.c.not_before <= now + SETTLED_WITHIN)
+    result = await tx.execute(update(messages).where(is_asked_about, theirs).values(not_before=now, lease_owner=None))
     return count + int(result.rowcount)
 
 

@@ -90,10 +90,10 @@ async def opted_out(tx: Transaction, channel: str, addresses: Collection[str]) -
     return frozenset(address for _, address in await opted_out_of(tx, {channel: addresses}))
 
 
-async def opted_out_of(tx: Transaction, asked: Mapping[str, Collection[str]]) -> frozenset[tuple[str, str]]:
+async def opted_out_of(tx: Transaction, by_channel: Mapping[str, Collection[str]]) -> frozenset[tuple[str, str]]:
     """The suppressed ones of these addresses, by channel."""
     named: dict[tuple[str, bytes], set[str]] = {}
-    for channel, addresses in asked.items():
+    for channel, addresses in by_channel.items():
         known_as = {spec_of(channel).known_as(a): a for a in addresses if a}
         for digest, forms in _by_digest(tx.keyring, known_as).items():
             named.setdefault((channel, digest), set()).update(known_as[form] for form in forms)

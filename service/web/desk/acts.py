@@ -43,14 +43,14 @@ async def _work_on(request: web.Request) -> web.StreamResponse:
     values = await page_values(request)
     try:
         found = next((f for f in values["work"].forms if f.key == form.get("form", "")), None)
-        asked = _asked(request, form, found.inputs if found else (), values)
-        await act(request, ref, asked, DESK)
+        act_order = _act_order(request, form, found.inputs if found else (), values)
+        await act(request, ref, act_order, DESK)
     except (Problem, Rejection) as problem:
         return await shown_again(request, form, problem)
     raise web.HTTPSeeOther(f"{path_of(*ref)}#work")
 
 
-def _asked(request: web.Request, form: Form, inputs: Sequence[ActInput], values: PageValues) -> ActOrder:
+def _act_order(request: web.Request, form: Form, inputs: Sequence[ActInput], values: PageValues) -> ActOrder:
     """The act that the form describes; raises Rejection for a field that cannot be read."""
     name, _, status = form.get("form", "").partition(".")
     version = whole_number(form.get("version", ""), 0, MOST_LINES)
@@ -68,11 +68,11 @@ async def take(request: web.Request) -> web.StreamResponse:
 
 async def _take(request: web.Request) -> web.StreamResponse:
     form, ref, me = await form_of(request), order_ref(request), request[CALLER].name
-    asked = form.get("act", "")
-    require_known("act", asked, TAKING, "act")
-    details = {"take": ActDetails(), "take_over": ActDetails(to=me, take_over=True), "back": ActDetails()}[asked]
+    act_name = form.get("act", "")
+    require_known("act", act_name, TAKING, "act")
+    details = {"take": ActDetails(), "take_over": ActDetails(to=me, take_over=True), "back": ActDetails()}[act_name]
     try:
-        await handle(request, form.get("escalation", ""), "acknowledge" if asked == "take" else "assign", details)
+        await handle(request, form.get("escalation", ""), "acknowledge" if act_name == "take" else "assign", details)
     except (Problem, Rejection) as problem:
         return await shown_again(request, form, problem)
     raise web.HTTPSeeOther(path_of(*ref))

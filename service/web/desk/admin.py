@@ -61,16 +61,16 @@ async def _page(request: web.Request, more: PageValues, status: int = 200) -> we
 async def make_key(request: web.Request) -> web.StreamResponse:
     """Create a key, and show it this once."""
     form, orders = await form_of(request), request.app[CONTEXT].orders
-    name, asked = form.get("name", "").strip()[:LONGEST_NAME], form.get("role", "")
+    name, role = form.get("name", "").strip()[:LONGEST_NAME], form.get("role", "")
     if not name:
         raise Rejection("name: say whose key it is")
     scope = read_scope(form.get("scope", "").replace(",", " ").split())
-    check_fits(asked, scope, (p.workflow for p in orders.packs), api_keys.ROLES)
+    check_fits(role, scope, (p.workflow for p in orders.packs), api_keys.ROLES)
     now = orders.time.now()
     limits: JsonObject = {"scopes": written(scope)} if not scope.is_everything else {}
     async with orders.ledger.transaction() as tx:
-        key = await api_keys.create(tx, asked, name, now, scope)
-        await write_audit(tx, [audit_line(request, "key.created", name=name, role_given=asked, **limits)], now)
+        key = await api_keys.create(tx, role, name, now, scope)
+        await write_audit(tx, [audit_line(request, "key.created", name=name, role_given=role, **limits)], now)
     return await _page(request, {"key": key, "name": name}, 201)
 
 
@@ -95,9 +95,9 @@ async def revoke_key(request: web.Request) -> web.StreamResponse:
 
 async def find_person(request: web.Request) -> web.StreamResponse:
     """From the form to the person's own page."""
-    asked = query_of(request, PersonQuery)
-    country = f"?{urlencode({'country': asked.country})}" if asked.country else ""
-    raise web.HTTPFound(f"/desk/admin/people/{quote(asked.address.strip() or '-', safe='+@')}{country}")
+    query = query_of(request, PersonQuery)
+    country = f"?{urlencode({'country': query.country})}" if query.country else ""
+    raise web.HTTPFound(f"/desk/admin/people/{quote(query.address.strip() or '-', safe='+@')}{country}")
 
 
 async def person(request: web.Request) -> web.StreamResponse:

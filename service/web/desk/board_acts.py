@@ -42,12 +42,12 @@ async def act_on_many(request: web.Request) -> web.StreamResponse:
     """Perform one act on all chosen escalations, and return to the board, which shows what was refused."""
     form = await form_of(request)
     single, _, one = form.get("one", "").partition(":")
-    asked, ids = (single, [one]) if single else (form.get("act", ""), form.getall("ids", []))
-    require_known("act", asked, (*get_args(EscalationAct), PUT_BACK), "act")
-    act = cast(EscalationAct, "assign" if asked == PUT_BACK else asked)
+    act_name, ids = (single, [one]) if single else (form.get("act", ""), form.getall("ids", []))
+    require_known("act", act_name, (*get_args(EscalationAct), PUT_BACK), "act")
+    act = cast(EscalationAct, "assign" if act_name == PUT_BACK else act_name)
     if not ids:
         raise Problem(422, "Nothing chosen", "choose at least one line of the board, then what to do with them")
-    details = ActDetails() if asked == PUT_BACK else _details_in(request, act, form)
+    details = ActDetails() if act_name == PUT_BACK else _details_in(request, act, form)
     refused = await _each(request, ids[:MOST], act, details)
     if not refused:
         back = back_of(request)
@@ -79,15 +79,15 @@ def _details_in(request: web.Request, act: str, form: Form) -> ActDetails:
 
 def _until(request: web.Request, form: Form) -> datetime:
     """`for`: minutes, `morning`, or a moment as the browser's field says it, in the packs' first time zone."""
-    asked, now = form.get("for", "") or "30", request.app[CONTEXT].orders.time.now()
+    text, now = form.get("for", "") or "30", request.app[CONTEXT].orders.time.now()
     zone = zone_of(next((p.workflow.timezone for p in request.app[CONTEXT].orders.packs), "UTC"))
-    if asked == "morning":
+    if text == "morning":
         local = (now.astimezone(zone) + timedelta(days=1)).replace(hour=MORNING, minute=0, second=0, microsecond=0)
         return snooze_until(request, local, None)
-    if asked.isascii() and asked.isdigit() and len(asked) <= LONGEST_MINUTES:
-        return snooze_until(request, None, int(asked))
+    if text.isascii() and text.isdigit() and len(text) <= LONGEST_MINUTES:
+        return snooze_until(request, None, int(text))
     try:
-        moment = datetime.fromisoformat(asked)
+        moment = datetime.fromisoformat(text)
     except ValueError:
         raise Rejection("for: minutes, 'morning', or a moment is expected") from None
     return snooze_until(request, moment if moment.tzinfo else moment.replace(tzinfo=zone), None)

@@ -83,8 +83,8 @@ async def _do(request: web.Request) -> web.StreamResponse:
     if offered is None or offered.reply != (await form_of(request)).get("reply"):
         raise Problem(409, "Not possible now", "the customer no longer waits for this; reload the order")
     note = Note(f"{offered.title}: as the customer asked", public=False)
-    asked = ActOrder(offered.act, status=offered.status, attributes=offered.attributes, note=note)
-    await act(request, ref, asked, DESK)
+    act_order = ActOrder(offered.act, status=offered.status, attributes=offered.attributes, note=note)
+    await act(request, ref, act_order, DESK)
     raise web.HTTPSeeOther(f"{path_of(*ref)}#conversation")
 
 

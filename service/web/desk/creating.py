@@ -76,8 +76,8 @@ async def _create(request: web.Request) -> web.StreamResponse:
     try:
         given = given_in(form, inputs, workflow.attributes, zone_of(form.get("zone", ""), workflow.timezone))
         people = _people(doing, form)
-        asked = ActOrder(CREATE, status=form.get("status", ""), recipients=people, **given)
-        await act(request, ref, asked, DESK)
+        act_order = ActOrder(CREATE, status=form.get("status", ""), recipients=people, **given)
+        await act(request, ref, act_order, DESK)
     except (Problem, Rejection) as problem:
         status, why, _ = parts_of_refusal(problem)
         if status not in ABOUT_IT:

@@ -44,13 +44,13 @@ async def _add(request: web.Request) -> web.StreamResponse:
             message = f"text: has {len(text)} characters; at most {MOST_LETTERS} are taken"
             raise Problem(422, "Not accepted", message)
         files = await _files(request, ref)
-        await act(request, ref, _asked(text, form.get("public", ""), files), DESK)
+        await act(request, ref, _act_order(text, form.get("public", ""), files), DESK)
     except (Problem, Rejection) as problem:
         return await shown_again(request, form, problem)
     raise web.HTTPSeeOther(f"{path_of(*ref)}#notes")
 
 
-def _asked(text: str, for_whom: str, files: tuple[Attached, ...]) -> ActOrder:
+def _act_order(text: str, for_whom: str, files: tuple[Attached, ...]) -> ActOrder:
     """A note, internal or public, or a comment to one side."""
     _, is_comment, side = for_whom.partition(TO)
     if is_comment:

@@ -128,20 +128,20 @@ def _stages(titles: Titles, packs: list[Workflow]) -> list[tuple[str, str]]:
 async def call(request: web.Request) -> web.StreamResponse:
     """For telephone systems: open the caller's only open order, else their only order, else the list of all."""
     context = request.app[CONTEXT]
-    asked = query_of(request, CallQuery)
-    address = caller_in(asked.number)
+    params = query_of(request, CallQuery)
+    address = caller_in(params.number)
     if not address:
         return await render(request, "problem.html.j2", _WITHHELD, here="/desk/orders")
     caller = recipient_of(address)
-    noted(request, people=address_in(caller, asked.country or None))
-    wanted = Search(q=caller, countries=countries_of(request, asked.country), limit=CALLS_LISTED)
+    noted(request, people=address_in(caller, params.country or None))
+    wanted = Search(q=caller, countries=countries_of(request, params.country), limit=CALLS_LISTED)
     async with context.orders.ledger.reading() as tx:
         theirs, _ = await search(tx, wanted, context.orders.time.now(), scope=scope_of(request))
     open_ones = [o for o in theirs if not o.final]
     for some in (open_ones, theirs):
         if len(some) == 1:
             raise web.HTTPFound(path_of(some[0].workflow, some[0].order_id))
-    query = {"q": caller, "country": asked.country, "open": "true" if open_ones else ""}
+    query = {"q": caller, "country": params.country, "open": "true" if open_ones else ""}
     raise web.HTTPFound(f"/desk/orders?{urlencode({k: v for k, v in query.items() if v})}")
 
 

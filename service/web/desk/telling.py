@@ -75,12 +75,14 @@ async def _tell(request: web.Request) -> web.StreamResponse:
 
 
 async def _counted(request: web.Request, form: Form, *, dry_run: bool) -> web.StreamResponse:
-    asked = _asked(request, form, dry_run=dry_run)
-    done = await tell(request, asked)
-    return await _page(request, asked.workflow, dict(form), await _shown(request, form, asked, done))
+    broadcast_order = _broadcast_order(request, form, dry_run=dry_run)
+    done = await tell(request, broadcast_order)
+    return await _page(
+        request, broadcast_order.workflow, dict(form), await _shown(request, form, broadcast_order, done)
+    )
 
 
-def _asked(request: web.Request, form: Form, *, dry_run: bool) -> BroadcastOrder:
+def _broadcast_order(request: web.Request, form: Form, *, dry_run: bool) -> BroadcastOrder:
     """The form as the API takes it; raises Rejection."""
     workflow = require_workflow(request, form.get("workflow", ""))
     name = form.get("notice", "")
@@ -110,14 +112,16 @@ def _message_filter(fields: dict[str, str], zone: str) -> MessageFilter:
     return found
 
 
-async def _shown(request: web.Request, form: Form, asked: BroadcastOrder, done: BroadcastAnswer) -> PageValues:
+async def _shown(
+    request: web.Request, form: Form, broadcast_order: BroadcastOrder, done: BroadcastAnswer
+) -> PageValues:
     """The values for the page: the answer, and a preview."""
     context = request.app[CONTEXT]
-    pack = context.orders.packs.get(asked.workflow)
+    pack = context.orders.packs.get(broadcast_order.workflow)
     prices = current(context.settings.prices, registry.channels())
-    reading = Reading(context.settings.brand, prices, asked=asked.inputs)
-    places = shown_places(pack, asked.notice)
-    looks = await aside(lambda: seen(pack, asked.notice, places, reading))
+    reading = Reading(context.settings.brand, prices, asked=broadcast_order.inputs)
+    places = shown_places(pack, broadcast_order.notice)
+    looks = await aside(lambda: seen(pack, broadcast_order.notice, places, reading))
     return {
         "done": done,
         "excluded": list(done.excluded.items()),
