@@ -83,7 +83,7 @@ class Beginner:
             # What is over a cap only by sends under way waits for how they end.
             later = [n.message.id for c, x in all_ready if c.message.id in places.later for n in all_of(c, x)]
             await claims.put_off(tx, later, now + self._pause)
-            sends = [(n, shown.shown) for c, x in ready for n, shown in ((c, x), *x.companions)]
+            sends = [(n, composed.shown) for c, x in ready for n, composed in ((c, x), *x.companions)]
             # Paid for is what leaves: the message with all that is in it.
             parts = {n.message.id: 0 for c, x in ready for n in all_of(c, x)}
             parts |= {c.message.id: self._medium.paid_parts(x.outgoing.rendered) for c, x in ready}

@@ -28,7 +28,7 @@ _FEW: Final = 3
 _COUNT: Final = "visits"
 
 
-def shown(value: Any) -> str:
+def worded(value: Any) -> str:
     """Any value of a pack, briefly."""
     if value is None or value in ("", (), frozenset(), {}):
         return "nothing"
@@ -47,13 +47,13 @@ def shown(value: Any) -> str:
     if isinstance(value, Struct):
         kept = {f: v for f, v in structs.asdict(value).items() if v not in (None, "", (), frozenset(), {}, False)}
         kept.pop("name", None)
-        return _short(", ".join(f"{f} {shown(v)}" for f, v in kept.items()))
+        return _short(", ".join(f"{f} {worded(v)}" for f, v in kept.items()))
     if isinstance(value, Mapping):
-        return _short("; ".join(f"{shown(k)}: {shown(v)}" for k, v in value.items()))
+        return _short("; ".join(f"{worded(k)}: {worded(v)}" for k, v in value.items()))
     if isinstance(value, Set):
-        return _short(", ".join(sorted(map(shown, value))))
+        return _short(", ".join(sorted(map(worded, value))))
     if isinstance(value, (tuple, list)):
-        return _short(", ".join(map(shown, value)))
+        return _short(", ".join(map(worded, value)))
     return _short(str(value))
 
 
@@ -99,8 +99,8 @@ def _short(text: str) -> str:
 
 def notice_rule(notice: Notice, statuses: Mapping[str, Status]) -> str:
     """Whom a notice is sent to, on which channels, and when: `customer by sms, email, on entering created`."""
-    by = ladder_in_words(notice.rungs) if notice.rungs else shown(notice.channels)
-    return f"{shown(notice.audiences)} by {by}, {' or '.join(_occasions(notice, statuses))}"
+    by = ladder_in_words(notice.rungs) if notice.rungs else worded(notice.channels)
+    return f"{worded(notice.audiences)} by {by}, {' or '.join(_occasions(notice, statuses))}"
 
 
 def condition_in_words(condition: Condition) -> str:
@@ -123,11 +123,11 @@ def rule_in_words(rule: PartRule) -> str:
 
 def ladder_in_words(rungs: Sequence[Rung]) -> str:
     """`push, whatsapp, then sms 2 minutes after unless delivered`."""
-    steps = [shown(rungs[0].channels)] if rungs else []
+    steps = [worded(rungs[0].channels)] if rungs else []
     for rung in rungs[1:]:
         unless = f" unless {rung.unless}" if rung.unless else ""
         where = f" where {condition_in_words(rung.when)}" if rung.when else ""
-        steps.append(f"{shown(rung.channels)} {in_words(rung.after)} after{unless}{where}")
+        steps.append(f"{worded(rung.channels)} {in_words(rung.after)} after{unless}{where}")
     return ", then ".join(steps)
 
 
@@ -137,7 +137,7 @@ def _occasions(notice: Notice, statuses: Mapping[str, Status]) -> list[str]:
     found += [f"when a {notice.on_assigned} gets the order"] if notice.on_assigned else []
     found += [f"when another {notice.on_assignee_change} gets it"] if notice.on_assignee_change else []
     found += ["when a note is added"] if notice.on_note else []
-    found += [f"when {shown(notice.on_change.paths)} changes"] if notice.on_change else []
+    found += [f"when {worded(notice.on_change.paths)} changes"] if notice.on_change else []
     found += [f"when rows are added to {', '.join(sorted(notice.on_rows))}"] if notice.on_rows else []
     found += ["when an agent sends it"] if notice.manual else []
     return found or ["when a clock says so"]
@@ -152,7 +152,7 @@ def length_of(spec: ClockSpec) -> str:
 def clock_rule(spec: ClockSpec) -> str:
     """What a clock promises or plans, and what happens when it is due."""
     rule = KINDS[spec.kind].in_words(
-        spec, length_in_words(spec), shown(spec.statuses) if spec.statuses else "any status"
+        spec, length_in_words(spec), worded(spec.statuses) if spec.statuses else "any status"
     )
     then = [f"tells {spec.notify}"] if spec.notify else []
     then += [f"calls for {spec.escalate.reason}"] if spec.escalate else []
@@ -178,4 +178,4 @@ def changes(what: str, was: Any, would: Any) -> Iterator[str]:
         for field, before, after in changed_fields(was, would):
             yield from changes(f"{what} {field.replace('_', ' ')}", before, after)
     else:
-        yield f"{what} is {shown(would)} instead of {shown(was)}"
+        yield f"{what} is {worded(would)} instead of {worded(was)}"

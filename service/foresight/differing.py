@@ -20,7 +20,7 @@ from service.foresight.describing import (
     length_of,
     notice_rule,
     rule_in_words,
-    shown,
+    worded,
 )
 from service.workflows.packs import Pack
 
@@ -103,12 +103,12 @@ def differences(old: Pack, new: Pack) -> PackDifference:
         *_texts(old, new),
         *_clocks(was, would),
         *_statuses(was, would),
-        *_named("reason", was.reasons, would.reasons, lambda r: [r.team], shown),
-        *_named("team", was.teams, would.teams, lambda t: [t.name], shown),
+        *_named("reason", was.reasons, would.reasons, lambda r: [r.team], worded),
+        *_named("team", was.teams, would.teams, lambda t: [t.name], worded),
         *_brands(was, would),
         *_languages(was, would),
         *_parts(was, would),
-        *_named("stage", was.stages, would.stages, lambda _s: ["customer"], lambda s: shown(s.titles)),
+        *_named("stage", was.stages, would.stages, lambda _s: ["customer"], lambda s: worded(s.titles)),
         *(
             Difference("workflow", field, [], says)
             for field, before, after in changed_fields(was, would, _ELSEWHERE)
@@ -137,7 +137,7 @@ def _named(
         for field, a, b in changed_fields(before, new):
             concerned = list(dict.fromkeys([*whom(before), *whom(new)]))
             if field in words:
-                says = [f"{name} {words[field].format(before=shown(a), after=shown(b))}"]
+                says = [f"{name} {words[field].format(before=worded(a), after=worded(b))}"]
             else:
                 says = [*changes(f"{name} {field.replace('_', ' ')}", a, b)]
             yield from (Difference(kind, name, concerned, each) for each in says)
@@ -169,14 +169,14 @@ def _brands(was: Workflow, would: Workflow) -> Iterator[Difference]:
             common = {f for f, _, _ in changed_fields(was.notices[notice], would.notices[notice])}
             for field, a, b in changed_fields(before[notice], after[notice], common):
                 words = _NOTICE_WORDS.get(field, f"{field} is {{after}} instead of {{before}}")
-                says = words.format(before=shown(a), after=shown(b))
+                says = words.format(before=worded(a), after=worded(b))
                 yield Difference("brand", name, [f"readers of {name}"], f"{name}: {notice} {says}")
 
 
 def _languages(was: Workflow, would: Workflow) -> Iterator[Difference]:
     before, after = was.locale_fallback.declared, would.locale_fallback.declared
     if before != after:
-        says = f"which language speaks for another is {shown(after)} instead of {shown(before)}"
+        says = f"which language speaks for another is {worded(after)} instead of {worded(before)}"
         yield Difference("workflow", "locale_fallback", ["customer"], says)
 
 
@@ -184,7 +184,7 @@ def _parts(was: Workflow, would: Workflow) -> Iterator[Difference]:
     """Differences in which orders may be parts, how many are expected, and the rules for the whole's status."""
     before, after = was.parts or PartRules(frozenset()), would.parts or PartRules(frozenset())
     for field, a, b in changed_fields(before, after, {"rules"}):
-        yield Difference("workflow", "parts", [], f"parts: {field} is {shown(b)} instead of {shown(a)}")
+        yield Difference("workflow", "parts", [], f"parts: {field} is {worded(b)} instead of {worded(a)}")
     if before.rules != after.rules:
         old, new = ([rule_in_words(r) for r in rules.rules] for rules in (before, after))
         says = "a whole's status follows from its parts by other rules"
@@ -237,7 +237,7 @@ def _statuses(was: Workflow, would: Workflow) -> Iterator[Difference]:
         was.statuses,
         would.statuses,
         whom,
-        lambda s: f"stage {s.stage}, tells {shown(s.notices)}",
+        lambda s: f"stage {s.stage}, tells {worded(s.notices)}",
         {
             "notices": "tells {after} instead of {before} on entering",
             "stage": "shows as {after} instead of {before}",
@@ -247,9 +247,9 @@ def _statuses(was: Workflow, would: Workflow) -> Iterator[Difference]:
     for name in would.moves.keys() & was.moves.keys():
         added, gone = would.moves[name] - was.moves[name], was.moves[name] - would.moves[name]
         if added:
-            yield Difference("move", name, [], f"{shown(added)} may follow {name} now")
+            yield Difference("move", name, [], f"{worded(added)} may follow {name} now")
         if gone:
-            yield Difference("move", name, [], f"{shown(gone)} may not follow {name} any more")
+            yield Difference("move", name, [], f"{worded(gone)} may not follow {name} any more")
 
 
 def _texts(old: Pack, new: Pack) -> Iterator[Difference]:

@@ -41,13 +41,13 @@ _decoder: Final = msgspec.msgpack.Decoder(_Original)
 
 def sealed_dead_letter(incoming: Incoming, keyring: Keyring, label: Label = LETTER) -> bytes:
     """The body under which a refused message is kept."""
-    shown = _shown(incoming)
+    readable = _shown(incoming)
     original = _Original(
         incoming.body, incoming.content_type, incoming.content_encoding, incoming.message_id, dict(incoming.headers)
     )
-    sealed = keyring.seal_in_transit(_encoder.encode(original), _place(label, shown))
-    data = shown.pop("data") | {SEALED: urlsafe_b64encode(sealed).decode()}
-    return msgspec.json.encode({**shown, "data": data})
+    sealed = keyring.seal_in_transit(_encoder.encode(original), _place(label, readable))
+    data = readable.pop("data") | {SEALED: urlsafe_b64encode(sealed).decode()}
+    return msgspec.json.encode({**readable, "data": data})
 
 
 def opened_dead_letter(incoming: Incoming, keyring: Keyring) -> Incoming:
@@ -108,8 +108,8 @@ def _opened_unbound(incoming: Incoming, document: JsonObject, sealed: bytes, key
     return msgspec.structs.replace(incoming, body=msgspec.json.encode({**document, "data": data}))
 
 
-def _place(label: Label, shown: Mapping[str, Any]) -> Place:
-    return label.of(str(shown.get("id", "")), str(shown.get("subject", "")))
+def _place(label: Label, readable: Mapping[str, Any]) -> Place:
+    return label.of(str(readable.get("id", "")), str(readable.get("subject", "")))
 
 
 def _document(body: bytes) -> JsonObject:
@@ -134,8 +134,8 @@ def _shown(incoming: Incoming) -> JsonObject:
     document = _document(incoming.body)
     attributes = attributes_of(incoming.headers)
     envelope, data = (attributes, document) if "specversion" in attributes else (document, document.get("data"))
-    shown: JsonObject = {k: v for k in _IDENTITY if isinstance(v := envelope.get(k), str) and is_reference(v)}
+    readable: JsonObject = {k: v for k in _IDENTITY if isinstance(v := envelope.get(k), str) and is_reference(v)}
     if isinstance(time := envelope.get("time"), str) and is_moment(time):
-        shown["time"] = time
+        readable["time"] = time
     names = data if isinstance(data, dict) else {}
-    return {**shown, "data": {k: v for k in _NAMES if isinstance(v := names.get(k), str) and quoted(v) == repr(v)}}
+    return {**readable, "data": {k: v for k in _NAMES if isinstance(v := names.get(k), str) and quoted(v) == repr(v)}}

@@ -9,7 +9,7 @@ from typing import IO, Any, Final, Protocol, cast
 
 from service.domain.lists import ExportFormat, ListSpec
 from service.lists.tabular import ADDED, plain
-from service.lists.values import shown
+from service.lists.values import cell_of
 from service.lists.workbook_writing import XlsxWriter
 
 MEDIA: Final[Mapping[ExportFormat, str]] = {
@@ -48,7 +48,7 @@ class CsvWriter:
     def add(self, rows: Iterable[tuple[datetime, Mapping[str, Any]]]) -> None:
         """Add rows: when each was added to the list, and its values by column."""
         self._writer.writerows(
-            [*(plain(shown(values.get(c))) for c in self._columns), plain(added)] for added, values in rows
+            [*(plain(cell_of(values.get(c))) for c in self._columns), plain(added)] for added, values in rows
         )
 
     def finish(self) -> IO[bytes]:

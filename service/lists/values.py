@@ -154,7 +154,7 @@ _READERS: Final[Mapping[ColumnType, Callable[[Any], Any]]] = {
 }  # fmt: skip
 
 
-def shown(value: Any) -> str | int | float | bool:
+def cell_of(value: Any) -> str | int | float | bool:
     """A value as a cell of a table."""
     if isinstance(value, Mapping):
         return f"{value.get('amount', '')} {value.get('currency', '')}"
@@ -165,4 +165,4 @@ def shown(value: Any) -> str | int | float | bool:
 
 def comparable(value: Any) -> str:
     """A text that is equal for values which a unique column considers the same: case and blanks are ignored."""
-    return " ".join(str(shown(value)).casefold().split())
+    return " ".join(str(cell_of(value)).casefold().split())

@@ -13,7 +13,7 @@ from typing import IO, Any, Final, cast
 
 from service.domain.lists import ListSpec
 from service.lists.tabular import ADDED
-from service.lists.values import shown
+from service.lists.values import cell_of
 
 _HEAD: Final = '<?xml version="1.0" encoding="UTF-8" standalone="yes"?>\n'
 _MAIN: Final = "http://schemas.openxmlformats.org/spreadsheetml/2006/main"
@@ -58,7 +58,7 @@ class XlsxWriter:
 
     def add(self, rows: Iterable[tuple[datetime, Mapping[str, Any]]]) -> None:
         """Add rows: when each was added to the list, and its values by column."""
-        self._write([*(shown(v.get(c)) for c in self._columns), at.isoformat(timespec="seconds")] for at, v in rows)
+        self._write([*(cell_of(v.get(c)) for c in self._columns), at.isoformat(timespec="seconds")] for at, v in rows)
 
     def _write(self, rows: Iterable[list[Any]]) -> None:
         self._sheet.write("".join(self._row(cells) for cells in rows).encode())

@@ -14,7 +14,7 @@ from functools import cached_property
 from itertools import islice
 from typing import Final
 
-from service.mail_in.shown import QUOTED, shown
+from service.mail_in.shown import QUOTED, visible_text
 
 READ: Final = 256 * 1024
 LONGEST: Final = 4000
@@ -149,7 +149,7 @@ def _text_of(part: Message) -> str:
     kind = part.get_content_type()
     if kind == "text/plain":
         return _decoded(part)
-    return shown(_decoded(part)) if kind == "text/html" else ""
+    return visible_text(_decoded(part)) if kind == "text/html" else ""
 
 
 def _decoded(part: Message) -> str:

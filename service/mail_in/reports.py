@@ -192,26 +192,26 @@ def _delivery(part: Message, text: str, reader: str) -> DeliveryReport:
     for fields in [g for g in groups if reader and _recipient(g) == _same(reader)] or groups:
         action = str(fields["Action"] or "").split(";")[0].split("(")[0].strip().lower()
         diagnosis = str(fields["Diagnostic-Code"] or "")
-        shown = _most_telling(str(fields["Status"] or ""), diagnosis)
-        if not action and shown:
-            action = {"5": "failed", "4": "delayed", "2": "relayed"}[shown[0]]
+        status = _most_telling(str(fields["Status"] or ""), diagnosis)
+        if not action and status:
+            action = {"5": "failed", "4": "delayed", "2": "relayed"}[status[0]]
         if _RANK.get(action, 0) > rank:
             rank = _RANK[action]
             kinds: dict[str, Kind] = {"failed": "bounced", "delivered": "delivered", "delayed": "delayed"}
             # A failure without a code is one for good: "failed" is what the sender gave up on (RFC 3464, §2.3.3).
-            shown = shown or ("5.0.0" if action == "failed" else "")
-            worst = _bounced(shown, diagnosis, text) if action == "failed" else DeliveryReport(kinds[action], shown)
+            status = status or ("5.0.0" if action == "failed" else "")
+            worst = _bounced(status, diagnosis, text) if action == "failed" else DeliveryReport(kinds[action], status)
     return worst
 
 
-def _bounced(shown: str, diagnosis: str, text: str) -> DeliveryReport:
+def _bounced(status: str, diagnosis: str, text: str) -> DeliveryReport:
     """What an end means: by its code, then by the server's words, which some (Exim) write for people only."""
     words = diagnosis.strip()
     if not words and (quoted := _REFUSAL.search(text)):
         words = quoted[0]
-    about_us = is_about_us(shown, words)
+    about_us = is_about_us(status, words)
     return DeliveryReport(
-        "bounced", shown, about_us, is_passing(shown, words or text), shown_words(words) if about_us else ""
+        "bounced", status, about_us, is_passing(status, words or text), shown_words(words) if about_us else ""
     )
 
 

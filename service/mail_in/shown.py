@@ -73,7 +73,7 @@ def _markup(html: str) -> Iterator[tuple[str, re.Match[str] | None]]:
     yield html[begin:], None
 
 
-def shown(html: str) -> str:
+def visible_text(html: str) -> str:
     """The text; a line with `QUOTED` stands where something is quoted, `ALL_QUOTED` before what is to the end."""
     page = _Page()
     for text, found in _markup(html):

@@ -97,8 +97,8 @@ class Asking(Struct, frozen=True):
         if len(roles) == 1:
             yield ActInput("assignee.role", "assignee", w["role"], "choice", value=roles[0])
         else:
-            shown = tuple((r, r.replace("_", " ")) for r in roles)
-            yield ActInput("assignee.role", "assignee", w["role"], "choice", required, shown)
+            choices = tuple((r, r.replace("_", " ")) for r in roles)
+            yield ActInput("assignee.role", "assignee", w["role"], "choice", required, choices)
         yield ActInput("assignee.name", "assignee", w["person"], "text", required)
         yield ActInput("assignee.id", "assignee", w["id"], "text")
         yield ActInput("assignee.phone", "assignee", w["phone"], "phone")
@@ -122,11 +122,11 @@ class Asking(Struct, frozen=True):
         w = self.workflow
         title = w.title_in(attribute.titles, self.locale, attribute.name.replace("_", " ").capitalize())
         if attribute.choices:
-            shown = tuple((name, w.title_in(t, self.locale, name)) for name, t in attribute.choices.items())
-            yield ActInput(path, path, title, "choice", required, shown)
+            choices = tuple((name, w.title_in(t, self.locale, name)) for name, t in attribute.choices.items())
+            yield ActInput(path, path, title, "choice", required, choices)
         elif attribute.type == "boolean":
-            shown = (("true", self.words["yes"]), ("false", self.words["no"]))
-            yield ActInput(path, path, title, "choice", required, shown)
+            choices = (("true", self.words["yes"]), ("false", self.words["no"]))
+            yield ActInput(path, path, title, "choice", required, choices)
         elif attribute.type == "money":
             yield ActInput(f"{path}.amount", path, title, "decimal", required)
             yield ActInput(f"{path}.currency", path, self.words["currency"], "currency", value=self._currency())
@@ -152,13 +152,13 @@ def retyped(inputs: Sequence[ActInput], form: Form, problem: str) -> list[ActInp
     """The fields as they were filled in, with the problem beside the field that it names."""
     where, _, message = problem.partition(": ")
     typed = {i.name for i in inputs if i.name in form or i.kind == "tick"}
-    shown = [structs.replace(i, value=form.get(i.name, "")) if i.name in typed else i for i in inputs]
-    exactly = (n for n, i in enumerate(shown) if where and where == i.name)
-    nearly = (n for n, i in enumerate(shown) if where and where in (i.path, i.path.removeprefix(ATTRIBUTES)))
+    refilled = [structs.replace(i, value=form.get(i.name, "")) if i.name in typed else i for i in inputs]
+    exactly = (n for n, i in enumerate(refilled) if where and where == i.name)
+    nearly = (n for n, i in enumerate(refilled) if where and where in (i.path, i.path.removeprefix(ATTRIBUTES)))
     at = next(chain(exactly, nearly), None)
     if at is not None:
-        shown[at] = structs.replace(shown[at], problem=message)
-    return shown
+        refilled[at] = structs.replace(refilled[at], problem=message)
+    return refilled
 
 
 def names_one(inputs: Iterable[ActInput]) -> bool:

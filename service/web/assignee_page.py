@@ -169,8 +169,8 @@ def _inputs(request: web.Request, order: Order, workflow: Workflow, act: LinkAct
     words = {**w, "start": w["appointment"], "end": w["to"], "public": ""}
     choices: list[ActInput] = []
     if len(act.choices) > 1 or act.choices[0].name:
-        shown = tuple((c.name, workflow.title_in(c.titles, locale, c.name)) for c in act.choices)
-        choices = [ActInput(CHOICE, CHOICE, w["choose"], "choice", True, shown)]
+        pairs = tuple((c.name, workflow.title_in(c.titles, locale, c.name)) for c in act.choices)
+        choices = [ActInput(CHOICE, CHOICE, w["choose"], "choice", True, pairs)]
     asking = Asking(workflow, locale, words, order)
     return [*choices, *asking.inputs(act.sets, link_acts.needed(workflow, order, act))]
 

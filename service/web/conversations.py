@@ -40,10 +40,10 @@ from service.web.schemas.conversations import (
 
 async def get_conversation(request: web.Request) -> web.StreamResponse:
     """Everything that was said and answered in an order."""
-    return answer(await shown(request, order_ref(request)))
+    return answer(await conversation_view(request, order_ref(request)))
 
 
-async def shown(request: web.Request, ref: OrderRef) -> Conversation:
+async def conversation_view(request: web.Request, ref: OrderRef) -> Conversation:
     """A conversation as agents see it; raises NoSuchOrder."""
     context = request.app[CONTEXT]
     now = context.orders.time.now()
@@ -110,9 +110,9 @@ async def post_answer(request: web.Request) -> web.StreamResponse:
     ref = order_ref(request)
     if customer_answer.answering:
         await show_answering(request, ref)
-        return answer(await shown(request, ref))
+        return answer(await conversation_view(request, ref))
     await answer_customer(request, ref, customer_answer)
-    return answer(await shown(request, ref), 201)
+    return answer(await conversation_view(request, ref), 201)
 
 
 async def show_answering(request: web.Request, ref: OrderRef) -> None:
@@ -133,7 +133,7 @@ async def answer_customer(request: web.Request, ref: OrderRef, customer_answer: 
     context = request.app[CONTEXT]
     text = customer_answer.text
     if customer_answer.prepared:
-        ready = {p.question: p.text for p in (await shown(request, ref)).prepared}
+        ready = {p.question: p.text for p in (await conversation_view(request, ref)).prepared}
         if customer_answer.prepared not in ready:
             raise Rejection(f"prepared: no such question is answered in this status; known: {', '.join(ready)}")
         text = text or ready[customer_answer.prepared]
@@ -182,7 +182,7 @@ async def move_reply(request: web.Request) -> web.StreamResponse:
     to = await body_of(request, ReplyMove)
     ref = OrderRef(to.workflow, to.order_id)
     await move(request, request.match_info["id"], ref)
-    return answer(await shown(request, ref))
+    return answer(await conversation_view(request, ref))
 
 
 async def move(request: web.Request, reply_id: str, to: OrderRef) -> None:

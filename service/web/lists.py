@@ -55,8 +55,8 @@ async def get_rows(request: web.Request) -> web.StreamResponse:
         rows = await reading.page(tx, of.order.id, of.spec.name, q.limit + 1, after=after_of(q.cursor), since=q.since)
         count = await reading.count(tx, of.order.id, of.spec.name)
     more = len(rows) > q.limit
-    shown = rows[: q.limit]
-    return answer(page_of(of, shown, count, shown[-1].id.hex if more else ""))
+    page_rows = rows[: q.limit]
+    return answer(page_of(of, page_rows, count, page_rows[-1].id.hex if more else ""))
 
 
 def _accepted(request: web.Request) -> ExportFormat | None:
@@ -84,8 +84,8 @@ def page_of(of: OfOrder, rows: list[StoredRow], count: int, cursor: str) -> List
         for name, c in of.spec.columns.items()
     ]
     title = of.spec.titles.get(locale, of.spec.name.replace("_", " "))
-    shown = [RowShown(str(r.id), r.added, r.values) for r in rows]
-    return ListPage(of.spec.name, title, columns, count, shown, cursor)
+    lines = [RowShown(str(r.id), r.added, r.values) for r in rows]
+    return ListPage(of.spec.name, title, columns, count, lines, cursor)
 
 
 async def exported(request: web.Request, of: OfOrder, kind: ExportFormat) -> web.Response:

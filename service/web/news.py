@@ -32,14 +32,14 @@ def mark_of(value: Any) -> str:
 
 async def news(request: web.Request, look: Callable[[], Awaitable[T]]) -> tuple[T, str] | None:
     """What `look` finds, and its mark, once it differs from what the page shows; None where nothing changes in time."""
-    loop, shown = asyncio.get_running_loop(), request.headers.get("X-Seen", "")
-    until = loop.time() + (_waits_for(request) if shown else 0)
+    loop, seen = asyncio.get_running_loop(), request.headers.get("X-Seen", "")
+    until = loop.time() + (_waits_for(request) if seen else 0)
     leaving = request.app[LEAVING]
     with request.app[CONTEXT].orders.wakeups.subscribed(TALK_TOPIC) as wakeup:
         while True:
             wakeup.clear()
             found = await look()
-            if (mark := mark_of(found)) != shown:
+            if (mark := mark_of(found)) != seen:
                 return found, mark
             left = until - loop.time()
             if left <= 0 or leaving.is_set() or request.transport is None or request.transport.is_closing():

@@ -54,19 +54,19 @@ async def load_order(request: web.Request) -> tuple[Order, OrderDocument]:
                 await recall(tx, context.orders.packs, [(name, order.version)])
                 pack = context.orders.packs.for_order(name, order.version)
                 known, now = context.orders.packs.workflows, context.orders.time.now()
-                shown = await order_view(tx, pack.workflow, order, now, known, scope=scope)
+                view = await order_view(tx, pack.workflow, order, now, known, scope=scope)
                 lived = pack.workflow.for_brand(order.brand)
-                whole = _with_help(shown, lived, order, context.orders.time.now(), roles_of(request[CALLER]))
+                whole = _with_help(view, lived, order, context.orders.time.now(), roles_of(request[CALLER]))
                 viewer = viewer_of(request)
                 return order, order_seen(whole, order, lived, viewer) if viewer else whole
     raise Problem(404, "No such order", "no order of this workflow has this id")
 
 
 def _with_help(
-    shown: OrderShown, workflow: Workflow, order: Order, now: datetime, roles: frozenset[str]
+    view: OrderShown, workflow: Workflow, order: Order, now: datetime, roles: frozenset[str]
 ) -> OrderDocument:
     return OrderDocument(
-        **structs.asdict(shown),
+        **structs.asdict(view),
         answers=[
             AgentAnswer(a.question, a.check, a.do, a.say)
             for a in workflow.faqs

@@ -53,8 +53,8 @@ async def preview(
         for notice in planned:
             rungs = workflow.for_brand(order.brand).notices[notice.name].rungs
             for due, n in _later_rungs(workflow, order, notice):
-                shown = _message(composer, order, notice, n)
-                found.append(msgspec.structs.replace(shown, due=due, unless=rungs[n.rung - 1].unless or ""))
+                message = _message(composer, order, notice, n)
+                found.append(msgspec.structs.replace(message, due=due, unless=rungs[n.rung - 1].unless or ""))
     return found
 
 

@@ -95,9 +95,9 @@ def _tracking(request: web.Request, order: Order, workflow: Workflow, locale: st
         return workflow.title_in(workflow.stages[name].titles, locale, name)
 
     # A failed stage is shown only for orders that reached it; then the stages ahead are not.
-    shown = [s for s in workflow.stages.values() if not s.failed or s.name == order.stage]
+    visible = [s for s in workflow.stages.values() if not s.failed or s.name == order.stage]
     stages = []
-    for s in shown:
+    for s in visible:
         ahead = s.rank > current.rank
         if current.failed and s.name != current.name:
             continue
@@ -155,8 +155,8 @@ def _awaits_eta(order: Order, workflow: Workflow) -> bool:
 
 
 def _assignee(order: Order, workflow: Workflow) -> TrackingAssignee | None:
-    a, shown = order.assignee, workflow.tracking.assignee
-    if a is None or order.status not in workflow.contact_from or shown == "hidden":
+    a, policy = order.assignee, workflow.tracking.assignee
+    if a is None or order.status not in workflow.contact_from or policy == "hidden":
         return None
     contact = a.phone or a.email or ""
-    return TrackingAssignee(a.name, {"masked": masked(contact), "contact": contact}.get(shown, ""))
+    return TrackingAssignee(a.name, {"masked": masked(contact), "contact": contact}.get(policy, ""))

@@ -93,8 +93,8 @@ async def post_reply(request: web.Request) -> web.StreamResponse:
     reply = workflow.replies.get(name)
     if reply is None or AUDIENCE not in reply.audiences:
         raise Problem(404, "No such reply", f"this order takes no reply {name[:60]!r}")
-    shown = _keyring(request).read_token(FORM, form.get("form", ""))
-    kept = await conversations.take(request.app[CONTEXT].orders, _incoming(order, reply, shown))
+    form_id = _keyring(request).read_token(FORM, form.get("form", ""))
+    kept = await conversations.take(request.app[CONTEXT].orders, _incoming(order, reply, form_id))
     outcome = kept.outcome if kept else _again(order, reply)
     result = {"counted": "taken", "text": "taken"}.get(outcome, outcome)
     raise web.HTTPSeeOther(f"/t/{request.match_info['token']}?result={result}")
@@ -106,8 +106,8 @@ def _again(order: Order, reply: Reply) -> str:
     return "again" if reply.counts_as in counted or order.status in reply.statuses else "too_late"
 
 
-def _incoming(order: Order, reply: Reply, shown: UUID | None) -> IncomingReply:
-    key = f"page:{order.id}:{reply.name}:{shown or uuid4()}"
+def _incoming(order: Order, reply: Reply, form_id: UUID | None) -> IncomingReply:
+    key = f"page:{order.id}:{reply.name}:{form_id or uuid4()}"
     return IncomingReply(key, PAGE, "", payload=reply.name, audience=AUDIENCE, order_id=order.id)
 
 

@@ -89,8 +89,8 @@ def result_of(
 ) -> Transient | Permanent | Refused | NoAnswer:
     """A relay's refusal as a provider result; the relay's text is kept, shortened and without addresses."""
     status, reply_text = _split(text)
-    shown = ".".join(map(str, (code // 100, *status))) if status else ""
-    words = " ".join(filter(None, (f"SMTP {code}", shown, cleaned_text(reply_text, message).strip(" :"))))
+    enhanced_code = ".".join(map(str, (code // 100, *status))) if status else ""
+    words = " ".join(filter(None, (f"SMTP {code}", enhanced_code, cleaned_text(reply_text, message).strip(" :"))))
     if code < TRANSIENT or code >= PERMANENT + 100:
         # Not a refusal by the standard. After the mail was sent, such an answer does not tell whether it was accepted.
         unclear = f"an unexpected answer: {words}"
@@ -109,7 +109,7 @@ def result_of(
         return Refused(provider, str(code), words)
     if about == "message":
         return Permanent(provider, str(code), words)
-    return Permanent(provider, str(code), words, "bad_address", shown if status in _NO_MAILBOX else "")
+    return Permanent(provider, str(code), words, "bad_address", enhanced_code if status in _NO_MAILBOX else "")
 
 
 def _turns_us_away(stage: Stage, reply_text: str) -> bool:

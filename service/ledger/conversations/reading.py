@@ -135,8 +135,8 @@ async def answers(tx: Transaction, order_id: UUID, names: Collection[str]) -> li
     for row in await tx.execute(query):
         n = message_of(tx.keyring, row)
         asked = snapshot_of(tx.keyring, row.sealed_snapshot, n.notice_id).asked
-        shown = unseal_json(tx.keyring, row.sealed_message, MESSAGE_WORDS.of(n.id)) if row.sealed_message else {}
-        text = str(asked.get("text") or shown.get("text", ""))
+        stored = unseal_json(tx.keyring, row.sealed_message, MESSAGE_WORDS.of(n.id)) if row.sealed_message else {}
+        text = str(asked.get("text") or stored.get("text", ""))
         by = str(asked.get("by") or "")
         found.append(
             ConversationMessage(str(n.id), "out", n.channel, row.created_at, text, None, by, n.state, n.audience)
@@ -204,8 +204,8 @@ async def waiting(
     for row in rows:
         at = last.get(row.order_id)
         words = _words(tx.keyring, at) if at is not None else Words()
-        shown = (at.channel, words.name, words.text, _agent(tx.keyring, row, now), str(at.id)) if at else ("",) * 5
-        waits = WaitingConversation(row.workflow, row.order_name, row.unanswered_since, *shown)
+        newest = (at.channel, words.name, words.text, _agent(tx.keyring, row, now), str(at.id)) if at else ("",) * 5
+        waits = WaitingConversation(row.workflow, row.order_name, row.unanswered_since, *newest)
         found.append(replace(waits, reply=at.reply or None) if at else waits)
     return found
 

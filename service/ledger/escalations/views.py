@@ -108,8 +108,8 @@ def _with_order() -> Select[Any]:
 
 def _line(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> EscalationLine:
     customer, assignee = _people(keyring, row)
-    shown = structs.asdict(escalation_view(keyring, row, now, scope))
-    return EscalationLine(**shown, customer=customer, assignee=assignee)
+    view = structs.asdict(escalation_view(keyring, row, now, scope))
+    return EscalationLine(**view, customer=customer, assignee=assignee)
 
 
 def _people(keyring: Keyring, row: Any) -> tuple[str, str]:

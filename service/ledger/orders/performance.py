@@ -149,8 +149,8 @@ async def _measured(
         .where(*_of_assignees(tx, measurements.c, workflow, ids, since, scope))
         .group_by(orders.c.assignee_id, measurements.c.measure)
     )
-    shown = [m.name for m in workflow.measures.values() if m.kind != "count"]
-    found: dict[str, dict[str, float | None]] = {i: dict.fromkeys(shown) for i in ids}
+    names = [m.name for m in workflow.measures.values() if m.kind != "count"]
+    found: dict[str, dict[str, float | None]] = {i: dict.fromkeys(names) for i in ids}
     for assignee, measure, value in (await tx.execute(query)).all():
         if measure in found[assignee]:
             found[assignee][measure] = float(value)

@@ -19,8 +19,8 @@ def as_csv(rows: Sequence[ListedOrder], now: datetime) -> str:
     """The list as CSV; values that spreadsheets would take for formulas are escaped."""
     out = io.StringIO()
     writer = csv.writer(out)
-    shown = list(dict.fromkeys(name for r in rows for name in r.shown))
-    writer.writerow([*CSV_COLUMNS, *(f"attributes.{name}" for name in shown)])
+    attributes = list(dict.fromkeys(name for r in rows for name in r.shown))
+    writer.writerow([*CSV_COLUMNS, *(f"attributes.{name}" for name in attributes)])
     for r in rows:
         days = round((now - r.status_since).total_seconds() / 86400, 1)
         writer.writerow(
@@ -28,7 +28,7 @@ def as_csv(rows: Sequence[ListedOrder], now: datetime) -> str:
                 plain(v)
                 for v in (r.workflow, r.order_id, r.status, r.stage, r.status_since, days, r.assignee, r.created,
                           r.updated, r.due, r.expected_end, "yes" if r.overdue else "no",
-                          *(r.shown.get(name) for name in shown))
+                          *(r.shown.get(name) for name in attributes))
             ]
         )  # fmt: skip
     return out.getvalue()

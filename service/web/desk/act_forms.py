@@ -96,19 +96,19 @@ def _status_form(titles: Titles, asking: Asking, act: Act, offered: StatusOffere
     return ActForm(f"{act.name}.{offered.status}", act.name, offered.status, title, inputs)
 
 
-def refused(shown: Work, form: Form, problem: str, changed: Sequence[Changed]) -> Work:
+def refused(on_page: Work, form: Form, problem: str, changed: Sequence[Changed]) -> Work:
     """The same page's forms with what was typed, and why it was not done."""
     key = form.get("form", "")
-    found = next((f for f in shown.forms if f.key == key), None)
+    found = next((f for f in on_page.forms if f.key == key), None)
     if found is None:
         text = form.get("text", "").strip()
         kept = [v for k, v in form.items() if k.endswith(("note.text", ".what")) and v.strip()]
-        return structs.replace(shown, problem=problem, changed=changed, kept=kept, note=text)
+        return structs.replace(on_page, problem=problem, changed=changed, kept=kept, note=text)
     inputs = retyped(found.inputs, form, problem)
     there = structs.replace(found, inputs=inputs, is_open=True, problem="" if names_one(inputs) else problem)
-    forms = [there if f is found else f for f in shown.forms]
+    forms = [there if f is found else f for f in on_page.forms]
     # Changes of the order are shown first; a field's own problem is shown beside it.
-    return structs.replace(shown, forms=forms, changed=changed)
+    return structs.replace(on_page, forms=forms, changed=changed)
 
 
 def happened(titles: Titles, workflow: str, lines: Iterable[Mapping[str, Any]]) -> list[Changed]:

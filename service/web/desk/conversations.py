@@ -14,7 +14,7 @@ from service.orders import NoSuchOrder
 from service.web.acts import act
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
-from service.web.conversations import answer_customer, move, show_answering, shown, tray
+from service.web.conversations import answer_customer, conversation_view, move, show_answering, tray
 from service.web.desk.orders import path_of
 from service.web.desk.page import render
 from service.web.known import teams_of
@@ -65,7 +65,7 @@ def _shown_of(request: web.Request) -> PageValues:
 async def talk(request: web.Request) -> web.StreamResponse:
     """An order's conversation alone, as soon as it differs from what its page shows; 204 where nothing changes."""
     ref = order_ref(request)
-    found = await news(request, lambda: shown(request, ref))
+    found = await news(request, lambda: conversation_view(request, ref))
     if found is None:
         return web.Response(status=204)
     values = {"talk": found[0], "seen": found[1], "base": path_of(*ref)}
@@ -79,7 +79,7 @@ async def do_what_is_asked(request: web.Request) -> web.StreamResponse:
 
 async def _do(request: web.Request) -> web.StreamResponse:
     ref = order_ref(request)
-    offered = (await shown(request, ref)).act
+    offered = (await conversation_view(request, ref)).act
     if offered is None or offered.reply != (await form_of(request)).get("reply"):
         raise Problem(409, "Not possible now", "the customer no longer waits for this; reload the order")
     note = Note(f"{offered.title}: as the customer asked", public=False)

@@ -82,8 +82,8 @@ async def _create(request: web.Request) -> web.StreamResponse:
         status, why, _ = parts_of_refusal(problem)
         if status not in ABOUT_IT:
             raise
-        shown = retyped(inputs, form, why)
-        again = ActForm(CREATE, CREATE, "", _title(workflow), shown, "" if names_one(shown) else why)
+        refilled = retyped(inputs, form, why)
+        again = ActForm(CREATE, CREATE, "", _title(workflow), refilled, "" if names_one(refilled) else why)
         return await _shown(request, workflow, again, status)
     raise web.HTTPSeeOther(path_of(*ref))
 
@@ -116,10 +116,10 @@ def _title(workflow: Workflow) -> str:
 def _inputs(workflow: Workflow, doing: Act) -> list[ActInput]:
     starts = [s for s in workflow.statuses if s in (doing.to or workflow.starts)]
     starts = [s for s in starts if not code_of(workflow, workflow.statuses[s])]
-    shown = tuple((s, s.replace("_", " ").capitalize()) for s in starts)
+    choices = tuple((s, s.replace("_", " ").capitalize()) for s in starts)
     # With only one there is nothing to choose.
     status = ActInput(
-        "status", "status", "Status", "choice", True, shown if len(starts) > 1 else (), "".join(starts[:1])
+        "status", "status", "Status", "choice", True, choices if len(starts) > 1 else (), "".join(starts[:1])
     )
     asking = Asking(workflow, workflow.default_locale, WORDS)
     people = [i for audience in doing.people for i in _person(workflow, audience)]

@@ -10,7 +10,7 @@ from msgspec import Struct
 
 from service.domain.lists import Column, ColumnType
 from service.ledger.lists import reading
-from service.lists.values import shown
+from service.lists.values import cell_of
 from service.web import row_imports
 from service.web.audited import noted
 from service.web.auth import roles_of
@@ -88,12 +88,12 @@ def _field(column: Column, title: str) -> ColumnField:
 
 
 def _cells(of: OfOrder, values: Mapping[str, Any]) -> dict[str, str | int | float | bool]:
-    return {name: shown(values.get(name)) for name in of.spec.columns}
+    return {name: cell_of(values.get(name)) for name in of.spec.columns}
 
 
 def _first(found: RowsChecked | None) -> list[Any]:
     """The first row that a file would bring, as a table shows it."""
-    return [shown(value) for value in found.sample[0].values()] if found and found.sample else []
+    return [cell_of(value) for value in found.sample[0].values()] if found and found.sample else []
 
 
 def _open_headers(of: OfOrder, found: RowsChecked | None) -> list[str]:

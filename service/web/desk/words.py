@@ -86,31 +86,31 @@ async def notice(request: web.Request) -> web.StreamResponse:
 
 async def _page(
     request: web.Request,
-    shown: NoticeWords,
+    view: NoticeWords,
     written: Mapping[str, Written] | None = None,
     more: Mapping[str, Any] | None = None,
     status: int = 200,
 ) -> web.StreamResponse:
     """Render the page; `written`: the contents of a form that was not saved."""
     orders = request.app[CONTEXT].orders
-    pack = orders.packs.get(shown.workflow)
+    pack = orders.packs.get(view.workflow)
     async with orders.ledger.reading() as tx:
         past = await drafts.listed(
-            tx, WantedDrafts(shown.workflow, shown.notice, ("published", "dropped"), limit=HISTORY)
+            tx, WantedDrafts(view.workflow, view.notice, ("published", "dropped"), limit=HISTORY)
         )
     theirs = (more or {}).get("theirs", {})
     channels: dict[str, list[Editable]] = defaultdict(list)
-    for text in shown.texts:
-        channels[text.channel].append(_editable(text, shown.problems, written or {}, theirs))
+    for text in view.texts:
+        channels[text.channel].append(_editable(text, view.problems, written or {}, theirs))
     values = {
-        "w": shown,
-        "rule": _rule(notice_rule(pack.workflow.notices[shown.notice], pack.workflow.statuses)),
+        "w": view,
+        "rule": _rule(notice_rule(pack.workflow.notices[view.notice], pack.workflow.statuses)),
         "channels": [(c.title, channels[c.name]) for c in registry.channels().values() if channels[c.name]],
-        "loose": [p for p in shown.problems if p.file not in {t.file for t in shown.texts}],
+        "loose": [p for p in view.problems if p.file not in {t.file for t in view.texts}],
         "past": [shown_draft(d) for d in past],
-        "mine": bool(shown.draft) and _is_author(request, shown),
+        "mine": bool(view.draft) and _is_author(request, view),
         "order_id": request.query.get("order_id", ""),
-        "here_path": path_of(shown.workflow, shown.notice),
+        "here_path": path_of(view.workflow, view.notice),
         "language": language,
         "direction": cldr.direction,
         "is_limited": not scope_of(request).is_everything,
@@ -127,9 +127,9 @@ def _rule(words: str) -> str:
     return re.sub(r"\b[a-z_]+\b", lambda found: titles.get(found[0], found[0]), words)
 
 
-def _is_author(request: web.Request, shown: NoticeWords) -> bool:
+def _is_author(request: web.Request, view: NoticeWords) -> bool:
     caller = request[CALLER].name.strip().casefold()
-    return shown.draft is not None and caller in {a.strip().casefold() for a in shown.draft.authors}
+    return view.draft is not None and caller in {a.strip().casefold() for a in view.draft.authors}
 
 
 def _editable(
@@ -158,8 +158,8 @@ async def save(request: web.Request) -> web.StreamResponse:
 async def _checked(request: web.Request, form: Form) -> web.StreamResponse:
     noted(request, "words.tried")
     written = _written(form)
-    shown = await notice_words(request, form.get("order_id", ""), {f: w.text for f, w in written.items()})
-    return await _page(request, shown, written, {"checked": True, "why": form.get("why", "")})
+    view = await notice_words(request, form.get("order_id", ""), {f: w.text for f, w in written.items()})
+    return await _page(request, view, written, {"checked": True, "why": form.get("why", "")})
 
 
 async def _save(request: web.Request) -> web.StreamResponse:
@@ -171,9 +171,9 @@ async def _save(request: web.Request) -> web.StreamResponse:
         theirs = problem.members.get("changed")
         if problem.status != 409 or not isinstance(theirs, dict) or not theirs:
             raise
-        shown = await notice_words(request, "", {f: w.text for f, w in written.items()})
+        view = await notice_words(request, "", {f: w.text for f, w in written.items()})
         more = {"theirs": theirs, "why": why}
-        return await _page(request, shown, written, more, status=409)
+        return await _page(request, view, written, more, status=409)
     raise web.HTTPSeeOther(path_of(request.match_info["workflow"], request.match_info["notice"]))
 
 
@@ -195,9 +195,9 @@ async def look(request: web.Request) -> web.StreamResponse:
     file = form.get("only", "")
     noted(request, "words.tried")
     written = {f: w.text for f, w in _written(form).items() if f == file}
-    shown = await notice_words(request, form.get("order_id", ""), written)
-    text = next((t for t in shown.texts if t.file == file), None)
-    problems = [p for p in shown.problems if p.file == file]
+    view = await notice_words(request, form.get("order_id", ""), written)
+    text = next((t for t in view.texts if t.file == file), None)
+    problems = [p for p in view.problems if p.file == file]
     return await render(request, "words_seen.html.j2", {"t": text, "problems": problems})
 
 
