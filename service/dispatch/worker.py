@@ -31,7 +31,7 @@ from service.failpoints import failpoint
 from service.ledger.database.transaction import Transaction
 from service.ledger.database.wakeups import dispatch_topic
 from service.ledger.messages import claims
-from service.ledger.messages.claims import ClaimedMessage
+from service.ledger.messages.claims import Ahead, ClaimedMessage
 from service.orders import Orders
 from service.pacing import breathe, give_way, stay_prompt, urgent
 from service.runtime.loops import run_loop
@@ -99,21 +99,32 @@ class Worker:
 
     async def _rest(self, line: SendQueue, stopping: asyncio.Event) -> None:
         """Sleep until there may be something to do: new work, a freed place, a due retry, a rest that is over."""
-        if stopping.is_set():
-            return
-        now = self._orders.time.now()
-        until = now + POLL
-        if (reopens := self._route.opens_at()) and reopens > now:
-            until = min(until, reopens)
+        has_slept = False
+        while not stopping.is_set():
+            until = self._latest(line)
+            if not line.is_full and not line.wake.is_set():
+                found = await self._ahead(line)
+                # What a claim has just left is another process's.
+                if found.is_due and has_slept:
+                    return
+                until = min(until, found.later or until)
+            await self._orders.time.wait(line.wake, until)
+            if line.is_full or line.wake.is_set():
+                return
+            has_slept = True
+            line.looked_at = self._orders.time.now()
+
+    def _latest(self, line: SendQueue) -> datetime:
+        """When to look again, whatever is due."""
         if pause := self._route.until_admitted():
             asyncio.get_running_loop().call_later(pause, line.wake.set)
-        if not line.is_full and not line.wake.is_set() and (due := await self._next_due(line)):
-            until = min(until, due)
-        await self._orders.time.wait(line.wake, until)
+        now = self._orders.time.now()
+        reopens = self._route.opens_at()
+        return min(now + POLL, reopens) if reopens and reopens > now else now + POLL
 
-    async def _next_due(self, line: SendQueue) -> datetime | None:
+    async def _ahead(self, line: SendQueue) -> Ahead:
         async with self._orders.ledger.reading() as tx:
-            return await claims.next_due(tx, self._route.channel, line.looked_at)
+            return await claims.ahead(tx, self._route.channel, line.looked_at, codes=line.codes)
 
     async def _round(self, line: SendQueue) -> bool:
         """Claim and start sending; whether there may be more to do at once."""

@@ -8,7 +8,7 @@ from uuid import UUID
 import structlog
 from msgspec import Struct
 from msgspec.structs import replace
-from sqlalchemy import Integer, Select, bindparam, exists, func, literal, or_, select, update
+from sqlalchemy import ColumnElement, Integer, Select, and_, bindparam, exists, func, literal, or_, select, update
 
 from service.domain.notices import ACTIVE_STATES, Message, Snapshot
 from service.domain.turns import last_turn
@@ -57,17 +57,18 @@ async def claim(tx: Transaction, channel: str, now: datetime, *, limit: int, cod
     Either codes, with the messages before them in their lanes, or everything else, with orders in turn, so that none
     waits for the many messages of another one.
     """
-    last_code = last_turn(now, codes_only=True)
-    turns = (
-        {"after": -1, "last": last_code} if codes else {"after": last_code, "last": last_turn(now, codes_only=False)}
-    )
-    values = {"of_channel": channel, "now": now, "at_most": limit, **turns}
+    values = {"of_channel": channel, "now": now, "at_most": limit, **_turns(now, codes=codes)}
     rows = (await tx.execute(_DUE, values)).all()
     if not rows:
         return []
     claimed = await _readable(tx, rows, now)
     silent = await opted_out(tx, channel, {c.message.address for c in claimed})
     return [replace(c, opted_out=c.message.address in silent) for c in claimed] if silent else claimed
+
+
+def _turns(now: datetime, *, codes: bool) -> dict[str, int]:
+    last_code = last_turn(now, codes_only=True)
+    return {"after": -1, "last": last_code} if codes else {"after": last_code, "last": last_turn(now, codes_only=False)}
 
 
 async def _readable(tx: Transaction, rows: Sequence[Any], now: datetime) -> list[ClaimedMessage]:
@@ -108,38 +109,38 @@ def _composable() -> Select[Any]:
     )
 
 
-def _due() -> Select[Any]:
+def _claimable() -> ColumnElement[bool]:
     """What may be claimed; built once, as building it costs more than running it."""
-    ahead = messages.alias("ahead")
+    earlier = messages.alias("ahead")
     now = bindparam("now", type_=messages.c.not_before.type)
     in_front = exists(
         select(literal(1)).where(
-            ahead.c.lane == messages.c.lane,
-            ahead.c.id < messages.c.id,
-            literal_in(ahead.c.state, *ACTIVE_STATES),
+            earlier.c.lane == messages.c.lane,
+            earlier.c.id < messages.c.id,
+            literal_in(earlier.c.state, *ACTIVE_STATES),
             # What waits for the end of quiet hours does not hold up what may go now.
-            or_(~literal_in(ahead.c.state, "pending"), ahead.c.not_before <= now),
+            or_(~literal_in(earlier.c.state, "pending"), earlier.c.not_before <= now),
             # A code does not wait until what was turned away before it is tried again.
-            or_(~messages.c.secret, ahead.c.secret, ahead.c.attempts == 0, literal_in(ahead.c.state, "sending")),
+            or_(~messages.c.secret, earlier.c.secret, earlier.c.attempts == 0, literal_in(earlier.c.state, "sending")),
         )
     )
-    return (
-        _composable()
-        .where(
-            messages.c.channel == bindparam("of_channel"),
-            literal_in(messages.c.state, *WAITING),
-            messages.c.not_before <= now,
-            messages.c.turn > bindparam("after", type_=messages.c.turn.type),
-            messages.c.turn <= bindparam("last", type_=messages.c.turn.type),
-            ~in_front,
-        )
-        .order_by(messages.c.turn)
-        .limit(bindparam("at_most", type_=Integer))
-        .with_for_update(skip_locked=True, of=messages)
+    return and_(
+        messages.c.channel == bindparam("of_channel"),
+        literal_in(messages.c.state, *WAITING),
+        messages.c.not_before <= now,
+        messages.c.turn > bindparam("after", type_=messages.c.turn.type),
+        messages.c.turn <= bindparam("last", type_=messages.c.turn.type),
+        ~in_front,
     )
 
 
-_DUE: Final = _due()
+_DUE: Final = (
+    _composable()
+    .where(_claimable())
+    .order_by(messages.c.turn)
+    .limit(bindparam("at_most", type_=Integer))
+    .with_for_update(skip_locked=True, of=messages)
+)
 
 
 async def claim_beside(tx: Transaction, claimed: Mapping[UUID, bytes], until: datetime) -> list[ClaimedMessage]:
@@ -204,17 +205,29 @@ def _secret(keyring: Keyring, row: Any) -> str | None:
     return keyring.unseal(row.sealed_secret, NOTICE_SECRET.of(row.notice_id)).decode()
 
 
-async def next_due(tx: Transaction, channel: str, now: datetime) -> datetime | None:
-    """When the next message of this channel is due, if none is now."""
-    values = {"of_channel": channel, "now": now}
-    moment: datetime | None = (await tx.execute(_NEXT_DUE, values)).scalar_one()
-    return moment
+class Ahead(Struct, frozen=True):
+    """Whether something may be claimed, and when the channel's next message after that is due."""
+
+    is_due: bool
+    later: datetime | None
 
 
-_NEXT_DUE: Final = select(func.min(messages.c.not_before)).where(
-    messages.c.channel == bindparam("of_channel"),
-    literal_in(messages.c.state, *WAITING),
-    messages.c.not_before > bindparam("now", type_=messages.c.not_before.type),
+async def ahead(tx: Transaction, channel: str, now: datetime, *, codes: bool) -> Ahead:
+    """What is to be claimed, codes or everything else; costs less than to claim nothing."""
+    values = {"of_channel": channel, "now": now, **_turns(now, codes=codes)}
+    is_due, later = (await tx.execute(_AHEAD, values)).one()
+    return Ahead(bool(is_due), later)
+
+
+_AHEAD: Final = select(
+    exists(select(literal(1)).select_from(messages).where(_claimable())),
+    select(func.min(messages.c.not_before))
+    .where(
+        messages.c.channel == bindparam("of_channel"),
+        literal_in(messages.c.state, *WAITING),
+        messages.c.not_before > bindparam("now", type_=messages.c.not_before.type),
+    )
+    .scalar_subquery(),
 )
 
 
