@@ -41,8 +41,8 @@ class ReceivedBytes:
         devtools.on("Network.dataReceived", self._add)
         await devtools.send("Network.enable")
 
-    def _add(self, said: dict[str, Any]) -> None:
-        self.bytes += int(said["encodedDataLength"] or said["dataLength"])
+    def _add(self, event: dict[str, Any]) -> None:
+        self.bytes += int(event["encodedDataLength"] or event["dataLength"])
 
 
 async def _issues(app: App, first: int, count: int) -> None:

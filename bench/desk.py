@@ -79,24 +79,24 @@ async def timed(day: Day, paths: Sequence[str] = PATHS) -> dict[str, Timing]:
                     cpu = _cpu_of_others()
                 began = time.perf_counter()
                 async with session.get(day.base + path, allow_redirects=False) as answer:
-                    said = await answer.read()
-                    size, status = len(said), answer.status
+                    body = await answer.read()
+                    size, status = len(body), answer.status
                 times.append(1000 * (time.perf_counter() - began))
                 if status >= 400:
                     raise RuntimeError(f"{status} for {path}")
                 if not n:
-                    await _counted(session, day.base + path, said)
+                    await _counted(session, day.base + path, body)
             cpu = 1000 * (_cpu_of_others() - cpu) / ROUNDS
             found[path] = Timing(status, times[0], statistics.median(times[1:]), max(times[1:]), cpu, size)
     return found
 
 
-async def _counted(session: aiohttp.ClientSession, address: str, said: bytes) -> None:
+async def _counted(session: aiohttp.ClientSession, address: str, page: bytes) -> None:
     """Wait until the page has its figures: the first request may have said that they are being counted."""
-    while b"being counted" in said:
+    while b"being counted" in page:
         await asyncio.sleep(1)
         async with session.get(address) as answer:
-            said = await answer.read()
+            page = await answer.read()
 
 
 def _cpu_of_others() -> float:

@@ -103,16 +103,16 @@ async def _steps(
     committed: dict[str, float] = {}
     for line in (s.folder / f"{name}.log").read_text().splitlines():
         if '"event.accepted"' in line and '"B-' in line:
-            said = json.loads(line)
-            committed[said["order_id"]] = datetime.fromisoformat(said["timestamp"]).timestamp()
+            entry = json.loads(line)
+            committed[entry["order_id"]] = datetime.fromisoformat(entry["timestamp"]).timestamp()
     connection = await connect(s.database)
     found: dict[str, tuple[float, ...]] = {}
     for row in await connection.fetch(_CLAIMED):
         order = row["order_id"]
         at: dict[str, float] = {}
         for text in row["history"].splitlines():
-            said = json.loads(text)
-            at.setdefault(said["state"], datetime.fromisoformat(said["at"]).timestamp())
+            step = json.loads(text)
+            at.setdefault(step["state"], datetime.fromisoformat(step["at"]).timestamp())
         came = reached.get(order)
         if came is None or order not in committed or "sending" not in at:
             continue

@@ -58,8 +58,8 @@ async def _open_slow(port: int, key: str) -> socket.socket:
     s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
     s.setblocking(False)
     await asyncio.get_running_loop().sock_connect(s, ("127.0.0.1", port))
-    said = f"GET /v1/escalations/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n"
-    await asyncio.get_running_loop().sock_sendall(s, said.encode())
+    head = f"GET /v1/escalations/stream HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {key}\r\n\r\n"
+    await asyncio.get_running_loop().sock_sendall(s, head.encode())
     return s
 
 

@@ -69,8 +69,8 @@ async def handle(body: bytes, message: RabbitMessage) -> None:
 
 async def post(session: aiohttp.ClientSession, row: Any) -> dict[str, Any]:
     async with session.post(row.url, data=row.form) as answer:
-        said = await answer.json(content_type=None)
-        return {"k": row.id, "sid": said["sid"]}
+        body = await answer.json(content_type=None)
+        return {"k": row.id, "sid": body["sid"]}
 
 
 async def send() -> None:

@@ -20,8 +20,8 @@ pools: list[AsyncConnectionPool] = []
 
 async def post(url: str, form: dict[str, str]) -> str:
     async with sessions[0].post(url, data=form) as answer:
-        said = await answer.json(content_type=None)
-        return str(said["sid"])
+        body = await answer.json(content_type=None)
+        return str(body["sid"])
 
 
 @app.task(name="send", retry=5)

@@ -3,10 +3,11 @@
 from datetime import timedelta
 from typing import Any
 
+import msgspec
 import pytest
 
 from service.domain.causes import AnswerCustomer, MoveReply, ReplyReceived
-from service.domain.conversation import ANSWER, MOST_RECEIVED
+from service.domain.conversation import ANSWER, MOST_RECEIVED, ConversationState
 from service.domain.draft import Decision
 from service.domain.errors import Rejection
 from service.domain.notices import Accepted, Permanent
@@ -260,3 +261,10 @@ def test_a_reply_of_some_orders_is_free_text_in_the_others() -> None:
         one.take(happened("quoted"))
         assert outcome(say(one, "yes"))[1] == expected
         assert outcome(say(one, "", payload="go"))[1] == ("again" if expected == "counted" else "text")
+
+
+def test_what_is_stored_of_a_conversation_keeps_the_names_of_earlier_releases() -> None:
+    state = ConversationState(received=2, unanswered_reply="go")
+    stored = msgspec.json.encode(state)
+    assert msgspec.json.decode(stored) == {"said": 2, "asked": "go"}
+    assert msgspec.json.decode(stored, type=ConversationState) == state
