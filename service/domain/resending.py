@@ -23,7 +23,9 @@ SENT: Final = "already_sent"
 MAY_HAVE_ARRIVED: Final = "may_have_arrived"
 TOLD: Final = "already_told"
 WAITS: Final = "still_waits"
+ELSEWHERE: Final = "waits_elsewhere"
 STALE: Final = "stale"
+NO_WORDS: Final = "no_words"
 NO_ADDRESS: Final = "no_address"
 OPTED_OUT: Final = "opted_out"
 UNWANTED: Final = "not_wanted"
@@ -64,7 +66,7 @@ def _why_not(draft: Draft, n: Message, cause: ResendMessages) -> str:
     if any(m.state in SENT_STATES for m in others):
         return TOLD
     on_its_way = [m for m in others if m.id != n.id and m.state not in FINAL_STATES]
-    return WAITS if on_its_way else ""
+    return ELSEWHERE if on_its_way else ""
 
 
 def _is_stale(draft: Draft, n: Message, cause: ResendMessages) -> bool:
@@ -77,6 +79,8 @@ def _is_stale(draft: Draft, n: Message, cause: ResendMessages) -> bool:
 def _plan(draft: Draft, notice: Notice, n: Message, cause: ResendMessages) -> str:
     """Plan it; the reason where it is not planned, else empty."""
     channel = cause.channel or n.channel
+    if channel not in draft.workflow.channels_of(notice):
+        return NO_WORDS
     readers = on_channel(draft, notice, n, channel)
     if not readers:
         return NO_ADDRESS

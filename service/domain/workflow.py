@@ -136,6 +136,15 @@ class Workflow(Struct, frozen=True, dict=True):
     parts: PartRules | None = None
     link_acts: tuple[LinkAct, ...] = ()
 
+    def channels_of(self, notice: Notice) -> list[str]:
+        """The channels that a notice is written for: its own, and their fallbacks."""
+        found = list(notice.channels)
+        for channel in found:  # the list grows while it is walked: a fallback may have a fallback itself
+            other = self.fallback.get(channel)
+            if other and other not in found:
+                found.append(other)
+        return found
+
     def channel(self, name: str) -> ChannelSpec:
         """A channel by name; one that is no longer installed has only its name."""
         return self.channels.get(name) or ChannelSpec(name)

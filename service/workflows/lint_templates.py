@@ -54,12 +54,7 @@ class _TemplateUse(NamedTuple):
 
 def channels_with_templates(workflow: Workflow, notice: Notice) -> list[str]:
     """The channels that need templates of the notice: its own, and their fallbacks."""
-    channels = list(notice.channels)
-    for channel in channels:  # the list grows while it is walked: a fallback may have a fallback itself
-        other = workflow.fallback.get(channel)
-        if other and other not in channels:
-            channels.append(other)
-    return [c for c in channels if medium_of(c).has_templates]
+    return [c for c in workflow.channels_of(notice) if medium_of(c).has_templates]
 
 
 def _one(

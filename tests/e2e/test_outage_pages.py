@@ -16,16 +16,19 @@ from tests.support.world import World
 pytestmark = pytest.mark.asyncio(loop_scope="session")
 
 
+async def refuse_whatsapp(sent: Sent) -> web.StreamResponse | None:
+    refused = {"code": 63007, "message": "no sender", "status": 400}
+    return web.json_response(refused, status=400) if sent.channel == "whatsapp" else None
+
+
 async def test_an_outage_is_said_listed_and_made_good(desk: World, browser: Browser) -> None:
     async def refuse(sent: Sent) -> web.StreamResponse | None:
-        if sent.channel == "whatsapp":
-            return web.json_response({"code": 63007, "message": "no sender", "status": 400}, status=400)
         if sent.channel == "sms":
             return web.json_response({"code": 30006, "message": "landline", "status": 400}, status=400)
         if sent.channel == "push":
             gone = {"code": 404, "status": "NOT_FOUND", "details": [{"errorCode": "UNREGISTERED"}]}
             return web.json_response({"error": gone}, status=404)
-        return None
+        return await refuse_whatsapp(sent)
 
     desk.providers.behave = refuse
     for n in range(3):
@@ -54,12 +57,14 @@ async def test_an_outage_is_said_listed_and_made_good(desk: World, browser: Brow
     hand = Hand(page, "whom an outage touched, and tell them again")
     await hand.click(page.get_by_role("link", name="Whom it touches"))
     await expect(page.get_by_role("row").filter(has_text="Partner on the way")).to_have_count(3)
-    await hand.choose(page.get_by_label("Send again by"), "email")
+    desk.providers.behave = refuse_whatsapp
+    await hand.choose(page.get_by_label("Send again by"), "sms")
     await hand.click(page.get_by_role("button", name="Count all that match the filters"))
     await expect(page.get_by_role("heading", name=re.compile("again"))).to_be_visible()
     await hand.click(page.get_by_role("button", name=re.compile("^Send . again")))
-    await expect(page.get_by_role("heading", name=re.compile("being sent again"))).to_be_visible()
+    await expect(page.get_by_role("heading", name="4 are being sent again")).to_be_visible()
     hand.done(clicks=6)
+    await desk.until(lambda: len(desk.providers.of("sms")) == 4, "they are told by the other channel")
 
 
 async def test_who_is_late_most_is_two_clicks_away_with_their_orders(desk: World, browser: Browser) -> None:

@@ -62,9 +62,17 @@ def test_who_was_told_another_way_or_wants_none_is_left_out() -> None:
     told = replace(n, id=life.order.child(900) if life.order else n.id, channel="push", state="delivered")
     assert why(again(life, n, siblings=(n, told))) == ["already_told"]
     on_its_way = replace(told, state="pending")
-    assert why(again(life, n, siblings=(n, on_its_way))) == ["still_waits"]
+    assert why(again(life, n, siblings=(n, on_its_way))) == ["waits_elsewhere"]
     assert why(again(life, n, opted_out=frozenset({n.address}))) == ["opted_out"]
     assert why(again(life, replace(n, audience="nobody", address="x"))) == ["no_address"]
+
+
+def test_no_notice_goes_out_by_a_channel_that_it_is_not_written_for() -> None:
+    # Fallbacks are written for, too.
+    life = begun(errand(("  asked: {channels: [sms, email]}", "  asked: {channels: [sms]}")))
+    n = replace(next(iter(life.messages.values())), state="failed", secret=False)
+    assert why(again(life, n, siblings=(n,), channel="push")) == ["no_words"]
+    assert [m.channel for m in again(life, n, siblings=(n,), channel="email").more_messages] == ["email"]
 
 
 def test_what_waits_is_withdrawn_with_what_goes_in_its_place() -> None:

@@ -8,7 +8,6 @@ import msgspec
 from aiohttp import web
 from msgspec import Struct
 
-from service.channels import registry
 from service.domain.attributes import Attribute, moment_of
 from service.domain.calendars import zone_of
 from service.domain.causes import ReportIssue, SendNotice
@@ -130,6 +129,7 @@ def _history(titles: Titles, view: OrderDocument) -> PageValues:
 def _actions(titles: Titles, w: Workflow, stored: Order, view: OrderDocument) -> PageValues:
     """What the agent may do, and the choices of each form."""
     locale = w.default_locale if stored.conversation is None else locale_of(stored, w)
+    lived = w.for_brand(stored.brand)
     return {
         "work": act_forms.work(titles, w, stored, view.acts),
         "asked": [
@@ -140,7 +140,7 @@ def _actions(titles: Titles, w: Workflow, stored: Order, view: OrderDocument) ->
         "prepared": prepared(w, view.status, locale),
         "ways": [c for c, _ in ways_to_answer(w, stored)],
         "channels": list(dict.fromkeys(c for n in view.manual_notices for c in n.channels)),
-        "every_channel": [c.name for c in registry.channels().values() if c.medium.has_templates],
+        "again_by": {n.name: lived.channels_of(n) for n in lived.notices.values()},
         "reasons": [
             {"name": r.name, "title": r.titles.get(w.default_locale, r.name), "team": r.team}
             for r in w.reasons.values()

@@ -45,8 +45,8 @@ class ResendOrder(Struct, forbid_unknown_fields=True):
 class ResendAnswer(Struct):
     """What was, or would be, told again. `excluded`: how many were left out, by why.
 
-    `already_told`, `already_sent`, `may_have_arrived`, `still_waits`, `stale`, `code`, `money`, `opted_out`,
-    `not_wanted`, `no_address`, `not_in_pack`, `gone`. `until`: when the last of them may leave.
+    `already_told`, `already_sent`, `may_have_arrived`, `still_waits`, `waits_elsewhere`, `stale`, `code`, `money`,
+    `opted_out`, `not_wanted`, `no_words`, `no_address`, `not_in_pack`, `gone`. `until`: when the last may leave.
     """
 
     dry_run: bool
