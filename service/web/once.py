@@ -80,14 +80,14 @@ async def once(
         await asyncio.sleep(LOOK_EVERY_S)
 
 
-async def once_by_form(request: web.Request, handler: Handler) -> web.StreamResponse:
+async def once_by_form(request: web.Request, handler: Handler, kept: timedelta = KEPT) -> web.StreamResponse:
     """Run `handler` once for a filled-in form, which a double click or a reload sends again; raises Problem."""
     # A form with files is identified by its id: each rendered page has one of its own.
     form_id = (await form_of(request, files=True)).get(FORM_FIELD, "")
     if not form_id or HEADER in request.headers:
         return await handler(request)
     parts = [form_id, *_parts_of(request, await request.read())]
-    return await once(request, "\x00".join(["form", *parts]), parts, handler, patient=True)
+    return await once(request, "\x00".join(["form", *parts]), parts, handler, kept, patient=True)
 
 
 def _parts_of(request: web.Request, body: bytes) -> list[str]:

@@ -68,6 +68,12 @@ class ForesightQuery(Struct, frozen=True):
     since: Since = None
 
 
+class DeadQuery(Struct, frozen=True):
+    """What was just done."""
+
+    replayed: Annotated[int, Meta(description="how many are being tried again", ge=0, le=1_000_000)] = 0
+
+
 class SignInQuery(Struct, frozen=True):
     """Where at the desk to go on after signing in."""
 

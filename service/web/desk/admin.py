@@ -1,5 +1,6 @@
 """The admin page: keys, people and their erasure, dead letters, holds, versions of packs, providers."""
 
+from datetime import timedelta
 from typing import Final
 from urllib.parse import quote, urlencode
 
@@ -20,6 +21,7 @@ from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.dead import dead_letters_of
 from service.web.desk.page import render
+from service.web.desk.tools import see_letters
 from service.web.once import once_by_form
 from service.web.page_values import PageValues
 from service.web.params import form_of
@@ -29,6 +31,8 @@ from service.web.queries import query_of
 from service.web.query_types import OfCountry, PersonQuery
 
 LONGEST_NAME: Final = 200
+# For how long the same form shows the same key again; until then it is stored, sealed.
+KEY_SHOWN: Final = timedelta(minutes=1)
 
 
 async def admin(request: web.Request) -> web.StreamResponse:
@@ -59,7 +63,11 @@ async def _page(request: web.Request, more: PageValues, status: int = 200) -> we
 
 
 async def make_key(request: web.Request) -> web.StreamResponse:
-    """Create a key, and show it this once."""
+    """Create a key, and show it this once: of two from a double click, nobody would have seen the first."""
+    return await once_by_form(request, _make_key, KEY_SHOWN)
+
+
+async def _make_key(request: web.Request) -> web.StreamResponse:
     form, orders = await form_of(request), request.app[CONTEXT].orders
     name, role = form.get("name", "").strip()[:LONGEST_NAME], form.get("role", "")
     if not name:
@@ -136,4 +144,4 @@ async def act_on_all_letters(request: web.Request) -> web.StreamResponse:
     except BrokerLost as lost:
         raise Problem(503, "Unavailable", "the broker did not answer; the other dead letters are still there") from lost
     noted(request, count=count)
-    raise web.HTTPSeeOther("/desk/dead")
+    raise see_letters(act, count)

@@ -15,6 +15,7 @@ from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.known import workflows_of
 from service.web.lifecycle import at_work, measures_of, workflow_of
+from service.web.once import once_by_form
 from service.web.params import form_of, whole_number
 from service.web.performance import performance_of
 from service.web.queries import query_of
@@ -51,6 +52,10 @@ async def performance(request: web.Request) -> web.StreamResponse:
 
 async def mail_weekly(request: web.Request) -> web.StreamResponse:
     """Mail the report to an address every week, and show the page again."""
+    return await once_by_form(request, _mail_weekly)
+
+
+async def _mail_weekly(request: web.Request) -> web.StreamResponse:
     form = await form_of(request)
     day = whole_number(form.get("day", "0"), 0, SUNDAY)
     if day is None:

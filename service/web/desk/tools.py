@@ -17,8 +17,10 @@ from service.web.context import CONTEXT
 from service.web.dead import change_dead_letter, dead_letters_of
 from service.web.desk.charts import duration
 from service.web.desk.page import render
+from service.web.page_query_types import DeadQuery
 from service.web.page_values import PageValues
 from service.web.params import uuid_of
+from service.web.queries import query_of
 
 LETTERS: Final = 100
 # The policy for a mail's HTML: no scripts, no external content, only its own styles.
@@ -40,7 +42,15 @@ async def mail(request: web.Request) -> web.StreamResponse:
 async def dead(request: web.Request) -> web.StreamResponse:
     """The dead letters, with reasons."""
     queue = dead_letters_of(request)
-    values: PageValues = {"letters": [], "count": 0, "most": WINDOW, "problem": "", "moment": _moment}
+    replayed = query_of(request, DeadQuery).replayed
+    values: PageValues = {
+        "letters": [],
+        "count": 0,
+        "most": WINDOW,
+        "problem": "",
+        "moment": _moment,
+        "replayed": replayed,
+    }
     try:
         values |= {"count": await queue.count(), "letters": await queue.inspect(LETTERS)}
     except BrokerLost:
@@ -57,8 +67,13 @@ def _moment(text: str) -> datetime | None:
 
 async def act_on_dead(request: web.Request) -> web.StreamResponse:
     """Replay or drop one dead letter, and show the others."""
-    await change_dead_letter(request, request.match_info["act"])
-    raise web.HTTPSeeOther("/desk/dead")
+    act = request.match_info["act"]
+    raise see_letters(act, await change_dead_letter(request, act))
+
+
+def see_letters(act: str, count: int) -> web.HTTPSeeOther:
+    """The way to the others, where it is said that those which are replayed may come back: that takes a moment."""
+    return web.HTTPSeeOther(f"/desk/dead?replayed={count}" if act == "replay" else "/desk/dead")
 
 
 async def health(request: web.Request) -> web.StreamResponse:

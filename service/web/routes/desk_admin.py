@@ -5,7 +5,7 @@ from service.web.audited import AuditedAct
 from service.web.desk import admin, board, sign_in, tools
 from service.web.desk import audit as audit_page
 from service.web.oidc import begin_oidc, end_oidc
-from service.web.page_query_types import SignInQuery
+from service.web.page_query_types import DeadQuery, SignInQuery
 from service.web.route import Route
 from service.web.routes.reasons import NUMBERS, PUBLIC, SELF, SIGN_IN
 
@@ -14,7 +14,15 @@ DESK_ADMIN = (
     Route(
         "GET", "/desk/audit", audit_page.audit, "admin", page=True, query=q.AuditQuery, audit=AuditedAct("audit.read")
     ),
-    Route("GET", "/desk/dead", tools.dead, "supervisor", page=True, audit=AuditedAct("dead_letters.listed")),
+    Route(
+        "GET",
+        "/desk/dead",
+        tools.dead,
+        "supervisor",
+        page=True,
+        query=DeadQuery,
+        audit=AuditedAct("dead_letters.listed"),
+    ),
     Route("GET", "/desk/admin", admin.admin, "admin", page=True, audit=AuditedAct("keys.listed", renews=True)),
     Route("POST", "/desk/admin/keys", admin.make_key, "admin", page=True, audit=AuditedAct("key.created")),
     Route("POST", "/desk/admin/keys/revoke", admin.revoke_key, "admin", page=True, audit=AuditedAct("key.revoked")),

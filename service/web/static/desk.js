@@ -217,16 +217,21 @@ document.addEventListener("htmx:afterRequest", (e) => { if (e.detail.successful)
 // Forms of ours are sent when the session and the connection are there, so that what stands in them is not lost.
 document.addEventListener("submit", async (e) => {
   const form = e.target;
-  if (form.method !== "post" || form.dataset.sent || e.defaultPrevented || form.action.endsWith("/desk/sign-in")) return;
+  if (form.method !== "post" || e.defaultPrevented || form.action.endsWith("/desk/sign-in")) return;
+  if (form.dataset.sent === "now") { form.dataset.sent = "yes"; return; }
   e.preventDefault();
+  // A double click is one.
+  if (form.dataset.sent) return;
+  form.dataset.sent = "asked";
   const button = e.submitter;
   try {
-    if ((await desk.lost()) && !(await desk.signIn())) return;
+    if ((await desk.lost()) && !(await desk.signIn())) { delete form.dataset.sent; return; }
   } catch {
+    delete form.dataset.sent;
     desk.toast("No connection: nothing was sent, your words are kept.", "Try again", () => form.requestSubmit(button), 60000);
     return;
   }
-  form.dataset.sent = "yes";
+  form.dataset.sent = "now";
   desk.forgetDrafts(form);
   setTimeout(() => { delete form.dataset.sent; }, 3000);
   if (button) form.requestSubmit(button); else form.requestSubmit();
