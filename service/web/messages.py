@@ -95,14 +95,33 @@ async def resend_messages(request: web.Request) -> web.StreamResponse:
     wanted = wanted_in_body(request, body.filter)
     if wanted == WantedMessages(limit=wanted.limit):
         raise Problem(422, "Not accepted", "filter: say which messages; without any filter it would be all")
-    by = request[CALLER].name
-    if body.channel:
-        require_known("channel", body.channel, registry.channels(), "channel")
-    line = None if body.dry_run else audit_line(request, "messages.resent", channel=body.channel)
-    noted(request, "messages.resend_counted", channel=body.channel)
-    what = Request(wanted, by, scope_of(request), body.channel, body.per_minute, body.dry_run)
-    done = await resend(request.app[CONTEXT].orders, what, line)
-    return answer(ResendAnswer(body.dry_run, **structs.asdict(done)))
+    what = Request(
+        wanted, request[CALLER].name, scope_of(request), body.channel, body.per_minute, dry_run=body.dry_run
+    )
+    return answer(ResendAnswer(body.dry_run, **structs.asdict(await resend_many(request, what))))
+
+
+async def resend_many(request: web.Request, what: Request) -> Resent:
+    """Resend the messages, or count them; the audit log says which were meant. Raises Rejection."""
+    if what.channel:
+        require_known("channel", what.channel, registry.channels(), "channel")
+    noted(request, "messages.resend_counted", channel=what.channel, wanted=filter_said(what.wanted))
+    line = None if what.dry_run else audit_line(request, "messages.resent")
+    return await resend(request.app[CONTEXT].orders, what, line)
+
+
+def filter_said(wanted: WantedMessages) -> list[str]:
+    """The filter for the audit log, without what may name a person: their addresses are logged as digests."""
+    said = (
+        ("channel", wanted.channels),
+        ("state", wanted.states),
+        ("workflow", (wanted.workflow,) if wanted.workflow else ()),
+        ("from", (f"{wanted.since:%Y-%m-%dT%H:%MZ}",) if wanted.since else ()),
+        ("to", (f"{wanted.until:%Y-%m-%dT%H:%MZ}",) if wanted.until else ()),
+        ("one address", ("",) if wanted.recipient else ()),
+        ("chosen messages", (str(len(wanted.ids)),) if wanted.ids else ()),
+    )
+    return [f"{what} {' or '.join(values)}".strip() for what, values in said if values]
 
 
 async def resend_message(request: web.Request) -> web.StreamResponse:

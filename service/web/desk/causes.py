@@ -61,11 +61,20 @@ _STATES: Final = {
     "held": Cause("Somebody holds it back", "It goes out when the hold is released"),
     "unknown": Cause("Nobody knows whether it arrived", "Ask before sending it again"),
 }
+_REFUSED: Final = Cause(
+    "Its provider refuses us at the moment",
+    "It goes out by itself once messages are taken again, if its time is not over",
+)
 TROUBLED: Final = frozenset({"failed", "undelivered", "expired", "retrying", "held", "unknown"})
 
 
-def cause_of(channel: str, state: str, code: str, error: str) -> Cause | None:
-    """The explanation of a message that failed; None for any other."""
+def cause_of(channel: str, state: str, code: str, error: str, *, refused: bool = False) -> Cause | None:
+    """The explanation of a message that failed or does not get away; None for any other.
+
+    `refused`: its channel's provider refuses us now.
+    """
+    if refused and state == "pending":
+        return _REFUSED
     if state not in TROUBLED:
         return None
     found = _EXACTLY.get(code) or _by_class(channel, code)

@@ -10,11 +10,10 @@ from aiohttp import web
 
 from service.channels import registry
 from service.domain.notices import State
-from service.domain.transitions import require_known
 from service.domain.workflow import Workflow
+from service.ledger.escalations import provider_health
 from service.ledger.messages.listing import WantedMessages, listed_messages
-from service.resending import Request, resend
-from service.web.audited import audit_line
+from service.resending import Request
 from service.web.auth import scope_of, serves
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.causes import cause_of
@@ -22,7 +21,7 @@ from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.holds import hold_lines, put, release
 from service.web.known import workflows_of
-from service.web.messages import WHY_NOT, wanted_messages
+from service.web.messages import WHY_NOT, resend_many, wanted_messages
 from service.web.once import once_by_form
 from service.web.page_values import PageValues
 from service.web.params import Form, form_of, uuid_of
@@ -57,11 +56,14 @@ async def messages(request: web.Request) -> web.StreamResponse:
     wanted = await wanted_messages(request)
     async with context.orders.ledger.reading() as tx:
         found, cursor = await listed_messages(tx, wanted, scope=scope_of(request))
+        refused = {r.channel for r in await provider_health.refusing(tx) if r.holds_back}
     titles, kept = Titles(context.orders.packs), _kept(request)
     packs = workflows_of(request)
     notices = _titles_of_notices(titles, packs)
     values: PageValues = {
-        "found": [(m, cause_of(m.channel, m.state, m.error_code, m.error)) for m in found],
+        "found": [
+            (m, cause_of(m.channel, m.state, m.error_code, m.error, refused=m.channel in refused)) for m in found
+        ],
         "q": request.query,
         "query": urlencode(kept),
         "filtered": bool(kept),
@@ -96,15 +98,11 @@ async def _tell(request: web.Request) -> web.StreamResponse:
 
 
 async def _counted(request: web.Request, *, dry_run: bool) -> web.StreamResponse:
-    form, orders = await form_of(request), request.app[CONTEXT].orders
+    form = await form_of(request)
     channel, chosen = form.get("channel", ""), form.getall("ids", [])
-    if channel:
-        require_known("channel", channel, registry.channels(), "channel")
     wanted = await _chosen(request, form)
-    line = audit_line(request, "messages.resent", dry_run=dry_run, channel=channel)
-    done = await resend(
-        orders, Request(wanted, request[CALLER].name, scope_of(request), channel, dry_run=dry_run), line
-    )
+    what = Request(wanted, request[CALLER].name, scope_of(request), channel, dry_run=dry_run)
+    done = await resend_many(request, what)
     values = {
         "done": done,
         "dry_run": dry_run,
@@ -131,6 +129,10 @@ async def _chosen(request: web.Request, form: Form) -> WantedMessages:
 
 async def put_hold(request: web.Request) -> web.StreamResponse:
     """Hold a channel, a workflow or a notice, and show the holds."""
+    return await once_by_form(request, _put_hold)
+
+
+async def _put_hold(request: web.Request) -> web.StreamResponse:
     form = await form_of(request)
     fields = {name: form.get(name, "")[:2000] for name in ("channel", "workflow", "notice", "why")}
     await put(request, HoldRequest(**fields))
@@ -139,5 +141,9 @@ async def put_hold(request: web.Request) -> web.StreamResponse:
 
 async def end_hold(request: web.Request) -> web.StreamResponse:
     """Release a hold, and show the holds."""
+    return await once_by_form(request, _end_hold)
+
+
+async def _end_hold(request: web.Request) -> web.StreamResponse:
     await release(request)
     raise web.HTTPSeeOther("/desk/messages#holds")

@@ -1,6 +1,8 @@
 """The banner on top of every page while a provider refuses us, or messages are held."""
 
 from datetime import datetime
+from typing import Final
+from urllib.parse import urlencode
 
 from msgspec import Struct
 
@@ -12,11 +14,16 @@ from service.ledger.orders.totals import waiting_by_channel
 from service.orders import Orders
 from service.web.desk.titles import Titles
 
+WAITING: Final = "retrying,held,pending"
+
 
 class Outage(Struct, frozen=True):
-    """A channel that a provider refuses, or that is held. `waiting`: how many messages wait because of it."""
+    """A channel that a provider refuses, or that is held. `waiting`: how many messages wait because of it.
 
-    channel: str
+    `query`: what lists them.
+    """
+
+    query: str
     words: str
     since: datetime
     waiting: int
@@ -36,12 +43,25 @@ async def outages(orders: Orders, *, scope: Scope) -> list[Outage]:
     found: dict[str, Outage] = {}
     for r in refusals:
         title = names.get(r.channel, r.channel)
-        found.setdefault(r.channel, Outage(r.channel, f"{title} refuses us", r.since, waiting.get(r.channel, 0)))
+        found.setdefault(
+            r.channel, Outage(_waiting(channel=r.channel), f"{title} refuses us", r.since, waiting.get(r.channel, 0))
+        )
     titles = Titles(orders.packs)
     for h in active:
         what = [names.get(h.channel, h.channel)] if h.channel else []
         what += [titles.notice(h.workflow, h.notice)] if h.notice else []
         what += [titles.workflow(h.workflow)] if h.workflow else []
         count = sum(n for kind, n in held.items() if h.covers(*kind))
-        found[str(h.id)] = Outage(h.channel, f"{', '.join(what)} held by {h.by}", h.at, count, held=True)
+        found[str(h.id)] = Outage(
+            _waiting(channel=h.channel, workflow=h.workflow, notice=h.notice),
+            f"{', '.join(what)} held by {h.by}",
+            h.at,
+            count,
+            held=True,
+        )
     return list(found.values())
+
+
+def _waiting(**which: str) -> str:
+    """The query of the page of messages for those that wait."""
+    return urlencode({name: value for name, value in which.items() if value} | {"state": WAITING})

@@ -80,10 +80,15 @@ class Titles(Struct, frozen=True):
         return plain(name)
 
     def notice(self, workflow: str, name: str) -> str:
-        """A notice's title: the one under which agents send it, else that of the stage that it tells of."""
-        w = self._of(workflow)
+        """A notice's title: the one under which agents send it, else that of the stage that it tells of.
+
+        Without a workflow, that of the first one that has it.
+        """
+        among = [self._of(workflow)] if workflow else [p.workflow for p in self.packs if name in p.workflow.notices]
+        w = next(iter(among), None)
         if w is None:
             return plain(name)
+        workflow = w.name
         notice = w.notices.get(name)
         if notice and notice.manual:
             return notice.manual.get(w.default_locale, plain(name))
