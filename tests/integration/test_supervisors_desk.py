@@ -105,3 +105,18 @@ async def test_the_audit_log_says_which_messages_were_meant_and_how_many_were_er
     assert (await admin.call("DELETE", "/v1/people/+919800000001"))[0] == 200
     page = await desk.get("/desk/audit?act=person.erased")
     assert re.search(r"counts .*messages \d+, .*orders 1", page)
+
+
+async def test_whoever_tells_all_sees_who_told_them_already(world: World, caller: Caller, desk: Desk) -> None:
+    await world.accept(event("T-1", "created", recipients={"customer": person(1)}))
+    await world.settled()
+    form = {"workflow": "device_pickup", "notice": "looking_into_it", "open": "yes"}
+    assert "already within the last day" not in await desk.send("/desk/tell-all", **form)
+    supervisor = await caller("supervisor")
+    order = {"workflow": "device_pickup", "notice": "looking_into_it", "filter": {"open": True}}
+    assert (await supervisor.post("/v1/broadcasts", order))[0] == 200
+    page = await desk.send("/desk/tell-all", **form)
+    assert "already within the last day" in page
+    assert "by <bdi>supervisor</bdi> (open)" in page
+    other = await desk.send("/desk/tell-all", **{**form, "notice": "payment_verification"})
+    assert "already within the last day" not in other

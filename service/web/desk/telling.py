@@ -1,5 +1,6 @@
 """Broadcasts on the desk: whom to tell, with which notice; counted first, and each person told once."""
 
+from datetime import timedelta
 from typing import Final, get_args
 
 from aiohttp import web
@@ -14,6 +15,7 @@ from service.domain.notices import State
 from service.domain.workflow import Workflow
 from service.editing.places import shown_places
 from service.editing.trying import Reading, seen
+from service.ledger.auditing.reading import AuditFilter, LoggedLine, search
 from service.pacing import aside
 from service.prices import current
 from service.web.broadcasts import tell
@@ -31,11 +33,13 @@ from service.web.problems import Problem
 from service.web.queries import day_in, query_of
 from service.web.schemas.messages import MessageFilter
 from service.web.schemas.notices import BroadcastAnswer, BroadcastOrder, OrderFilter
+from service.web.word_drafts import called
 
 FASTEST: Final = 100_000
 USUAL_PACE: Final = "600"
 _ORDERS: Final = ("status", "stage", "assignee")
 _TOLD: Final = ("channel", "state", "notice", "cause", "from", "to")
+LOOKS_BACK: Final = timedelta(days=1)
 _DAYS: Final = ("from", "to")
 _TOLD_FIELD: Final = "told "
 
@@ -124,10 +128,20 @@ async def _shown(
     looks = await aside(lambda: seen(pack, broadcast_order.notice, places, reading))
     return {
         "done": done,
+        "before": await _told_before(request, asked) if asked.dry_run else [],
         "excluded": list(done.excluded.items()),
         "words": [(place, looks[place.file]) for place in places if place.file in looks],
         "kept": [(k, v) for k, v in form.items() if k not in ("csrf_token", "form_id", "sure", "act")],
     }
+
+
+async def _told_before(request: web.Request, asked: BroadcastOrder) -> list[LoggedLine]:
+    """Who told this to many within the last day, so that two people do not tell it twice."""
+    orders = request.app[CONTEXT].orders
+    wanted = AuditFilter(act="broadcast.sent", since=orders.time.now() - LOOKS_BACK)
+    async with orders.ledger.reading() as tx:
+        lines = await search(tx, wanted)
+    return [n for n in lines if (n.workflow, n.detail.get("notice")) == (asked.workflow, asked.notice)]
 
 
 async def _page(
@@ -151,6 +165,7 @@ async def _page(
         "channels": [(c.name, c.title) for c in registry.channels().values()],
         "pace": fields.get("per_minute", USUAL_PACE),
         "language": language,
+        "called": called,
         "told": _TOLD_FIELD,
         **(more or {}),
     }
