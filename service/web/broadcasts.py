@@ -15,7 +15,7 @@ from service.web.audited import audit_line, noted
 from service.web.auth import scope_of
 from service.web.context import CALLER, CONTEXT
 from service.web.known import require_workflow
-from service.web.messages import filter_said, listed_in, wanted_in_body
+from service.web.messages import filter_in_words, listed_in, wanted_in_body
 from service.web.params import answer, body_of
 from service.web.problems import Problem
 from service.web.schemas.notices import BroadcastAnswer, BroadcastOrder, OrderFilter
@@ -44,7 +44,7 @@ async def tell(request: web.Request, broadcast_order: BroadcastOrder) -> Broadca
         ids = await _found(request, tx, broadcast_order)
     if len(ids) > MOST:
         raise Rejection(f"filter: more than {MOST:,} orders match; narrow it")
-    noted(request, "broadcast.counted", notice=broadcast_order.notice, wanted=_filter_said(request, broadcast_order.filter))
+    noted(request, "broadcast.counted", notice=broadcast_order.notice, wanted=_filter_in_words(request, broadcast_order.filter))
     line = None if broadcast_order.dry_run else audit_line(request, "broadcast.sent", broadcast_order.workflow)
     what = Broadcast(
         broadcast_order.notice,
@@ -58,13 +58,13 @@ async def tell(request: web.Request, broadcast_order: BroadcastOrder) -> Broadca
     return BroadcastAnswer(broadcast_order.dry_run, **structs.asdict(done))
 
 
-def _filter_said(request: web.Request, f: OrderFilter) -> list[str]:
+def _filter_in_words(request: web.Request, f: OrderFilter) -> list[str]:
     """The filter for the audit log, without what may name a person."""
-    said = {"status": " or ".join(listed_in(f.status)), "stage": f.stage, "assignee": "one" if f.assignee else ""}
+    parts = {"status": " or ".join(listed_in(f.status)), "stage": f.stage, "assignee": "one" if f.assignee else ""}
     flags = {"open": f.open, "overdue": f.overdue}
-    told = filter_said(wanted_in_body(request, f.told)) if f.told else []
+    told = filter_in_words(wanted_in_body(request, f.told)) if f.told else []
     return [
-        *(f"{name} {value}" for name, value in said.items() if value),
+        *(f"{name} {value}" for name, value in parts.items() if value),
         *(name for name, value in flags.items() if value),
         *(f"told: {part}" for part in told),
     ]

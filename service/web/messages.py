@@ -105,14 +105,14 @@ async def resend_many(request: web.Request, what: Request) -> Resent:
     """Resend the messages, or count them; the audit log says which were meant. Raises Rejection."""
     if what.channel:
         require_known("channel", what.channel, registry.channels(), "channel")
-    noted(request, "messages.resend_counted", channel=what.channel, wanted=filter_said(what.wanted))
+    noted(request, "messages.resend_counted", channel=what.channel, wanted=filter_in_words(what.wanted))
     line = None if what.dry_run else audit_line(request, "messages.resent")
     return await resend(request.app[CONTEXT].orders, what, line)
 
 
-def filter_said(wanted: WantedMessages) -> list[str]:
+def filter_in_words(wanted: WantedMessages) -> list[str]:
     """The filter for the audit log, without what may name a person: their addresses are logged as digests."""
-    said = (
+    parts = (
         ("channel", wanted.channels),
         ("state", wanted.states),
         ("workflow", (wanted.workflow,) if wanted.workflow else ()),
@@ -121,7 +121,7 @@ def filter_said(wanted: WantedMessages) -> list[str]:
         ("one address", ("",) if wanted.recipient else ()),
         ("chosen messages", (str(len(wanted.ids)),) if wanted.ids else ()),
     )
-    return [f"{what} {' or '.join(values)}".strip() for what, values in said if values]
+    return [f"{what} {' or '.join(values)}".strip() for what, values in parts if values]
 
 
 async def resend_message(request: web.Request) -> web.StreamResponse:

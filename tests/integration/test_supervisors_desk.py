@@ -16,7 +16,7 @@ from tests.support.world import World
 pytestmark = pytest.mark.any_database
 
 
-class Desk:
+class AdminDesk:
     """An admin at the desk."""
 
     def __init__(self, world: World, session: ClientSession) -> None:
@@ -35,10 +35,10 @@ class Desk:
 
 
 @pytest.fixture
-async def desk(world: World) -> AsyncIterator[Desk]:
+async def desk(world: World) -> AsyncIterator[AdminDesk]:
     key = await key_for(world, "admin", "Ada")
     async with ClientSession(headers={"Authorization": f"Bearer {key}", "Accept": "text/html"}) as session:
-        yield Desk(world, session)
+        yield AdminDesk(world, session)
 
 
 async def whatsapp_refuses(sent: Sent) -> web.StreamResponse | None:
@@ -46,7 +46,7 @@ async def whatsapp_refuses(sent: Sent) -> web.StreamResponse | None:
     return web.json_response(refused, status=400) if sent.channel == "whatsapp" else None
 
 
-async def test_a_form_that_is_sent_twice_counts_once(world: World, caller: Caller, desk: Desk) -> None:
+async def test_a_form_that_is_sent_twice_counts_once(world: World, caller: Caller, desk: AdminDesk) -> None:
     supervisor = await caller("supervisor")
     keys = {
         re.findall(
@@ -67,14 +67,16 @@ async def test_a_form_that_is_sent_twice_counts_once(world: World, caller: Calle
     assert len((await supervisor.get("/v1/subscriptions"))[1]["subscriptions"]) == 1, "nobody gets one report twice"
 
 
-async def test_a_hold_of_a_notice_is_called_by_its_title_and_leads_to_what_it_holds(world: World, desk: Desk) -> None:
+async def test_a_hold_of_a_notice_is_called_by_its_title_and_leads_to_what_it_holds(
+    world: World, desk: AdminDesk
+) -> None:
     await desk.send("/desk/holds", notice="vendor_en_route", form_id="a")
     page = await desk.get("/desk/messages")
     assert "Partner on the way held by Ada" in page
     assert '/desk/messages?notice=vendor_en_route&amp;state=retrying%2Cheld%2Cpending"' in page
 
 
-async def test_what_waits_for_a_provider_that_refuses_us_says_so(world: World, desk: Desk) -> None:
+async def test_what_waits_for_a_provider_that_refuses_us_says_so(world: World, desk: AdminDesk) -> None:
     world.providers.behave = whatsapp_refuses
     for n in (1, 2, 3):
         await world.accept(event(f"W-{n}", "created", recipients={"customer": person(n, push_tokens=[])}))
@@ -85,7 +87,7 @@ async def test_what_waits_for_a_provider_that_refuses_us_says_so(world: World, d
 
 
 async def test_the_audit_log_says_which_messages_were_meant_and_how_many_were_erased(
-    world: World, caller: Caller, desk: Desk
+    world: World, caller: Caller, desk: AdminDesk
 ) -> None:
     await world.accept(event("A-1", "created", recipients={"customer": person(1)}))
     await world.settled()
@@ -107,7 +109,7 @@ async def test_the_audit_log_says_which_messages_were_meant_and_how_many_were_er
     assert re.search(r"counts .*messages \d+, .*orders 1", page)
 
 
-async def test_whoever_tells_all_sees_who_told_them_already(world: World, caller: Caller, desk: Desk) -> None:
+async def test_whoever_tells_all_sees_who_told_them_already(world: World, caller: Caller, desk: AdminDesk) -> None:
     await world.accept(event("T-1", "created", recipients={"customer": person(1)}))
     await world.settled()
     form = {"workflow": "device_pickup", "notice": "looking_into_it", "open": "yes"}
