@@ -44,7 +44,12 @@ async def tell(request: web.Request, broadcast_order: BroadcastOrder) -> Broadca
         ids = await _found(request, tx, broadcast_order)
     if len(ids) > MOST:
         raise Rejection(f"filter: more than {MOST:,} orders match; narrow it")
-    noted(request, "broadcast.counted", notice=broadcast_order.notice, wanted=_filter_in_words(request, broadcast_order.filter))
+    noted(
+        request,
+        "broadcast.counted",
+        notice=broadcast_order.notice,
+        wanted=_filter_in_words(request, broadcast_order.filter),
+    )
     line = None if broadcast_order.dry_run else audit_line(request, "broadcast.sent", broadcast_order.workflow)
     what = Broadcast(
         broadcast_order.notice,

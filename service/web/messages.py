@@ -95,9 +95,7 @@ async def resend_messages(request: web.Request) -> web.StreamResponse:
     wanted = wanted_in_body(request, body.filter)
     if wanted == WantedMessages(limit=wanted.limit):
         raise Problem(422, "Not accepted", "filter: say which messages; without any filter it would be all")
-    what = Request(
-        wanted, request[CALLER].name, scope_of(request), body.channel, body.per_minute, dry_run=body.dry_run
-    )
+    what = Request(wanted, request[CALLER].name, scope_of(request), body.channel, body.per_minute, dry_run=body.dry_run)
     return answer(ResendAnswer(body.dry_run, **structs.asdict(await resend_many(request, what))))
 
 

@@ -4,7 +4,7 @@ from aiohttp import web
 
 from service.domain.workflow import Workflow
 from service.ledger.orders.performance_models import PerformanceMetrics
-from service.ledger.orders.performance_text import performance_csv
+from service.ledger.orders.performance_text import parties_csv, performance_csv
 from service.web.auth import scope_of
 from service.web.context import CONTEXT
 from service.web.counted import PERFORMANCE, WantedFigures, wanted_figures
@@ -15,12 +15,13 @@ from service.web.query_types import PerformanceQuery
 
 
 async def get_performance(request: web.Request) -> web.StreamResponse:
-    """The figures of one workflow, over the last 30 days or `since=90d`; `format=csv`: the assignees as a table."""
+    """The figures of one workflow, over the last 30 days or `since=90d`; `format=csv`: people, as a table."""
     q = query_of(request, PerformanceQuery)
     m = await request.app[CONTEXT].counted.waited(performance_of(request, chosen(request, q.workflow)))
     if q.format:
         headers = {"Content-Disposition": f'attachment; filename="performance-{m.workflow}.csv"'}
-        return web.Response(text=performance_csv(m), content_type="text/csv", headers=headers)
+        table = parties_csv(m) if q.by == "party" else performance_csv(m)
+        return web.Response(text=table, content_type="text/csv", headers=headers)
     return answer(m)
 
 

@@ -225,9 +225,11 @@ class PerformanceQuery(Struct, frozen=True):
     """Which orders to measure, and by whom."""
 
     workflow: Annotated[str, Meta(description="its name; without it, the first")] = ""
-    by: Annotated[Literal["assignee"], Meta(description="whoever handles the order")] = "assignee"
+    by: Annotated[
+        Literal["assignee", "party"], Meta(description="of the table: whoever handles the order, or its parties")
+    ] = "assignee"
     since: Annotated[timedelta | None, Meta(description="so far back, such as 7d; 30d without it")] = None
-    format: Annotated[Literal["csv", ""], Meta(description="csv: a table of those who handle orders")] = ""
+    format: Annotated[Literal["csv", ""], Meta(description="csv: a table of people")] = ""
 
 
 class LetterQuery(Struct, frozen=True):

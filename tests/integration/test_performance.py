@@ -3,6 +3,7 @@
 import csv
 import io
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -91,3 +92,37 @@ async def test_unknown_words_are_refused(world: World, caller: Caller) -> None:
     supervisor = await caller("supervisor")
     for wrong in ("workflow=none", "by=moon", "since=soon"):
         assert (await supervisor.get(f"/v1/metrics/performance?{wrong}"))[0] in (400, 422), wrong
+
+
+async def test_parties_such_as_providers_have_figures_of_their_own(world: World, caller: Caller) -> None:
+    for order_id, provider in (("H-1", "p-slow"), ("H-2", "p-fast"), ("H-3", "p-fast")):
+        people: dict[str, Any] = {
+            "customer": {**CUSTOMER, "id": "c-1"},
+            "provider": {"id": provider, "name": f"={provider}", "email": "p@example.com"},
+        }
+        await world.accept(
+            event(order_id, "submitted_to_provider", workflow="home_service", recipients=people),
+        )
+    await world.settled()
+    for order_id, rating in (("H-2", 5), ("H-3", 4)):
+        rated: dict[str, Any] = {"workflow": "home_service", "attributes": {"rating": rating}}
+        await world.accept(event(order_id, "accepted", minutes(4), **rated))
+    await world.move(hours=25)
+    supervisor = await caller("supervisor")
+    _, m = await supervisor.get("/v1/metrics/performance?workflow=home_service")
+    slow, fast = m["parties"]
+    assert [(p["audience"], p["id"], p["name"]) for p in (slow, fast)] == [
+        ("provider", "p-slow", "=p-slow"), ("provider", "p-fast", "=p-fast")
+    ]  # fmt: skip
+    assert (slow["broken"], slow["worst"], slow["measures"]["acceptance_rate"]) == (1, ["H-1"], None)
+    assert (fast["broken"], fast["orders"], fast["measures"]["acceptance_rate"]) == (0, 2, 100)
+    assert fast["measures"]["customer_rating"] == 4.5
+    _, table = await supervisor.get("/v1/metrics/performance?workflow=home_service&format=csv&by=party")
+    lines = list(csv.DictReader(io.StringIO(table)))
+    assert [(line["id"], line["name"]) for line in lines] == [("p-slow", "'=p-slow"), ("p-fast", "'=p-fast")]
+    page = (await supervisor.get("/desk/performance?workflow=home_service"))[1]
+    assert page.index("By provider, the worst first") < page.index("<bdi>=p-slow</bdi>") < page.index("<bdi>=p-fast")
+    # Whoever is limited to one provider sees the figures of no other.
+    limited = await caller("supervisor", "provider:p-fast")
+    _, m = await limited.get("/v1/metrics/performance?workflow=home_service")
+    assert [p["id"] for p in m["parties"]] == ["p-fast"]

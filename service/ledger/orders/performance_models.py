@@ -100,6 +100,20 @@ class AssigneePerformance(Struct, frozen=True):
     worst: list[str]
 
 
+class PartyPerformance(Struct, frozen=True):
+    """Somebody of an audience, such as a provider: as for an assignee, over all orders that have them in it."""
+
+    audience: str
+    id: str
+    name: str
+    orders: int
+    kept: int
+    broken: int
+    late_share: float | None
+    measures: dict[str, float | None]
+    worst: list[str]
+
+
 class TeamPerformance(Struct, frozen=True):
     """A team's escalations, and the median and 90th percentile of the time to acknowledge, in seconds."""
 
@@ -123,6 +137,7 @@ class PerformanceMetrics(Struct, frozen=True):
     promises: list[PromisePerformance]
     assignees: list[AssigneePerformance]
     teams: list[TeamPerformance]
+    parties: list[PartyPerformance] = []
 
 
 class LifecycleMetrics(Struct, frozen=True):

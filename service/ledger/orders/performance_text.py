@@ -2,11 +2,16 @@
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from service.domain.workflow import Workflow
-from service.ledger.orders.performance_models import PerformanceMetrics, PromiseOutcomes
+from service.ledger.orders.performance_models import (
+    AssigneePerformance,
+    PartyPerformance,
+    PerformanceMetrics,
+    PromiseOutcomes,
+)
 from service.lists.tabular import plain
 
 WORST: Final = 10
@@ -14,12 +19,23 @@ WORST: Final = 10
 
 def performance_csv(m: PerformanceMetrics, *, named: bool = True) -> str:
     """Assignees as CSV, worst first; `named`: with their names, which must not leave the company."""
-    measures = list(dict.fromkeys(name for a in m.assignees for name in a.measures))
+    return _table(["assignee"], [([a.assignee], a) for a in m.assignees], named=named)
+
+
+def parties_csv(m: PerformanceMetrics) -> str:
+    """Parties, such as providers, as CSV; worst first of each audience."""
+    return _table(["audience", "id"], [([p.audience, p.id], p) for p in m.parties], named=True)
+
+
+def _table(
+    head: list[str], rows: Sequence[tuple[list[str], AssigneePerformance | PartyPerformance]], *, named: bool
+) -> str:
+    measures = list(dict.fromkeys(name for _, a in rows for name in a.measures))
     out = io.StringIO()
     writer = csv.writer(out)
-    writer.writerow(["assignee", "name", "orders", "kept", "broken", "late_share", *measures, "worst"])
-    for a in m.assignees:
-        values = [a.assignee, a.name if named else "", a.orders, a.kept, a.broken, a.late_share]
+    writer.writerow([*head, "name", "orders", "kept", "broken", "late_share", *measures, "worst"])
+    for who, a in rows:
+        values = [*who, a.name if named else "", a.orders, a.kept, a.broken, a.late_share]
         writer.writerow([plain(v) for v in (*values, *(a.measures.get(n) for n in measures), " ".join(a.worst))])
     return out.getvalue()
 
@@ -37,9 +53,11 @@ def _lines(m: PerformanceMetrics, workflow: Workflow) -> Iterator[str]:
     if not m.promises:
         yield "  none ended"
     yield from ("", "Most often late, by id")
-    for a in [a for a in m.assignees if a.broken][:WORST]:
+    people: list[tuple[str, AssigneePerformance | PartyPerformance]] = [(a.assignee, a) for a in m.assignees]
+    people += [(f"{p.audience} {p.id}", p) for p in m.parties]
+    for who, a in sorted((p for p in people if p[1].broken), key=lambda p: -(p[1].late_share or 0))[:WORST]:
         promises = f"{a.broken} of {a.kept + a.broken} promises in {a.orders} orders"
-        yield f"  {a.late_share or 0:.1f} % {a.assignee}: {promises}"
+        yield f"  {a.late_share or 0:.1f} % {who}: {promises}"
     yield from ("", "Teams, by median time to acknowledge")
     for t in m.teams:
         took = "none taken" if t.acknowledge_median_s is None else f"{t.acknowledge_median_s / 60:.0f} min"

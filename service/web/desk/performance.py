@@ -42,7 +42,9 @@ async def performance(request: web.Request) -> web.StreamResponse:
         "measures": {x.name: x for x in pack.workflow.measures.values()} if pack else {},
         "workflows": [(w.name, w.title) for w in workflows_of(request)],
         "periods": PERIODS,
-        "query": urlencode({"workflow": m.workflow, **{k: v for k, v in request.query.items() if v and k != "format"}}),
+        "query": urlencode(
+            {"workflow": m.workflow, **{k: v for k, v in request.query.items() if v and k not in ("format", "by")}}
+        ),
         "shown": _shown,
         "mails": mails and [s for s in mails if (s.workflow, s.report) == (m.workflow, PERFORMANCE.name)],
         "days": DAYS,
