@@ -128,20 +128,20 @@ async def _shown(
     looks = await aside(lambda: seen(pack, broadcast_order.notice, places, reading))
     return {
         "done": done,
-        "before": await _told_before(request, asked) if asked.dry_run else [],
+        "before": await _told_before(request, broadcast_order) if broadcast_order.dry_run else [],
         "excluded": list(done.excluded.items()),
         "words": [(place, looks[place.file]) for place in places if place.file in looks],
         "kept": [(k, v) for k, v in form.items() if k not in ("csrf_token", "form_id", "sure", "act")],
     }
 
 
-async def _told_before(request: web.Request, asked: BroadcastOrder) -> list[LoggedLine]:
+async def _told_before(request: web.Request, order: BroadcastOrder) -> list[LoggedLine]:
     """Who told this to many within the last day, so that two people do not tell it twice."""
     orders = request.app[CONTEXT].orders
     wanted = AuditFilter(act="broadcast.sent", since=orders.time.now() - LOOKS_BACK)
     async with orders.ledger.reading() as tx:
         lines = await search(tx, wanted)
-    return [n for n in lines if (n.workflow, n.detail.get("notice")) == (asked.workflow, asked.notice)]
+    return [n for n in lines if (n.workflow, n.detail.get("notice")) == (order.workflow, order.notice)]
 
 
 async def _page(
