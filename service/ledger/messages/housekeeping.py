@@ -2,11 +2,25 @@
 
 from collections.abc import Collection, Iterable
 from datetime import datetime, timedelta
-from typing import Final
+from functools import lru_cache
+from typing import Any, Final
 from uuid import UUID
 
 from msgspec import Struct
-from sqlalchemy import ColumnElement, and_, exists, func, literal, select, union_all, update
+from sqlalchemy import (
+    ColumnElement,
+    CompoundSelect,
+    Update,
+    and_,
+    bindparam,
+    exists,
+    func,
+    literal,
+    select,
+    union_all,
+    update,
+)
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from service.domain.settling import SETTLE_UNKNOWN_AFTER
 from service.ledger.columns import literal_in
@@ -19,6 +33,7 @@ from service.ledger.messages.tables import messages, notices
 from service.ledger.orders.records import history_line
 
 SETTLED_WITHIN: Final = timedelta(seconds=60)
+_WHY: Final = "the process that was sending it went away"
 
 
 async def erase_settled_secrets(tx: Transaction, notice_ids: Iterable[UUID]) -> None:
@@ -34,12 +49,16 @@ async def erase_settled_secrets(tx: Transaction, notice_ids: Iterable[UUID]) -> 
 
 async def erase_expired_secrets(tx: Transaction, now: datetime) -> int:
     """Erase every expired secret; returns how many."""
-    result = await tx.execute(
-        update(notices)
-        .where(notices.c.sealed_secret.is_not(None), notices.c.valid_until <= now)
-        .values(sealed_secret=None)
-    )
-    return int(result.rowcount)
+    return int((await tx.execute(_ERASE_EXPIRED, {"moment": now})).rowcount)
+
+
+# What is run each second is built once, as building it costs more than running it.
+_MOMENT: Final = bindparam("moment", type_=messages.c.lease_until.type)
+_ERASE_EXPIRED: Final = (
+    update(notices)
+    .where(notices.c.sealed_secret.is_not(None), notices.c.valid_until <= _MOMENT)
+    .values(sealed_secret=None)
+)
 
 
 async def recover_lapsed(tx: Transaction, now: datetime) -> int:
@@ -47,46 +66,44 @@ async def recover_lapsed(tx: Transaction, now: datetime) -> int:
 
     Their processes may be alive and slow, so providers are asked only after receipts had time to come.
     """
-    return await _give_back(tx, messages.c.lease_until <= now, now, ask_at=now + SETTLE_UNKNOWN_AFTER)
+    return await _give_back(tx, _LAPSED, now, ask_at=now + SETTLE_UNKNOWN_AFTER, moment=now)
 
 
 async def take_over(tx: Transaction, owners: Collection[int], now: datetime) -> int:
     """Settle at once what dead processes were sending, or asking providers about; returns how many."""
     theirs = messages.c.lease_owner.in_(sorted(owners))
-    count = await _give_back(tx, theirs, now, ask_at=now)
+    count = await _give_back(tx, _given_back(theirs), now, ask_at=now)
     # Only those that somebody asks about: the index has them in one place, and what stays unknown for good in another.
     is_asked_about = and_(literal_in(messages.c.state, "unknown"), messages.c.not_before <= now + SETTLED_WITHIN)
     result = await tx.execute(update(messages).where(is_asked_about, theirs).values(not_before=now, lease_owner=None))
     return count + int(result.rowcount)
 
 
-async def _give_back(tx: Transaction, which: ColumnElement[bool], now: datetime, *, ask_at: datetime) -> int:
+def _given_back(which: ColumnElement[bool]) -> tuple[Update, ReturningUpdate[Any]]:
+    """Sends of processes that went away: those that had not begun wait again, the others are unknown."""
     left = and_(literal_in(messages.c.state, "sending"), which)
-    why = "the process that was sending it went away"
-    back = await tx.execute(
-        update(messages)
-        .where(left, ~messages.c.send_begun)
-        .values(
-            state="pending",
-            lease_until=None,
-            lease_owner=None,
-            history=messages.c.history + history_line("pending", now, why),
-        )
+    told = messages.c.history + bindparam("told", type_=messages.c.history.type)
+    back = update(messages).where(left, ~messages.c.send_begun)
+    lost = update(messages).where(left, messages.c.send_begun)
+    ask_at = bindparam("ask_at", type_=messages.c.not_before.type)
+    return (
+        back.values(state="pending", lease_until=None, lease_owner=None, history=told),
+        lost.values(
+            state="unknown", lease_until=None, lease_owner=None, not_before=ask_at, error=_WHY, history=told
+        ).returning(messages.c.cap_reservation),
     )
-    lost = await tx.execute(
-        update(messages)
-        .where(left, messages.c.send_begun)
-        .values(
-            state="unknown",
-            lease_until=None,
-            lease_owner=None,
-            not_before=ask_at,
-            error=why,
-            history=messages.c.history + history_line("unknown", now, why),
-        )
-        .returning(messages.c.cap_reservation)
-    )
-    begun = lost.scalars().all()
+
+
+_LAPSED: Final = _given_back(messages.c.lease_until <= _MOMENT)
+
+
+async def _give_back(
+    tx: Transaction, updates: tuple[Update, ReturningUpdate[Any]], now: datetime, *, ask_at: datetime, **which: datetime
+) -> int:
+    wait_again, become_unknown = updates
+    back = await tx.execute(wait_again, {**which, "told": history_line("pending", now, _WHY)})
+    values = {**which, "told": history_line("unknown", now, _WHY), "ask_at": ask_at}
+    begun = (await tx.execute(become_unknown, values)).scalars().all()
     # It may have arrived: what it took under the caps counts, until its provider is sure that it did not.
     await caps.settle(tx, [Settled(r, is_free=False) for kept in begun if (r := decode(kept))])
     return int(back.rowcount) + len(begun)
@@ -126,6 +143,13 @@ async def stop_waiting(tx: Transaction, message_id: UUID) -> None:
 
 async def oldest_pending(tx: Transaction, channels: Iterable[str]) -> dict[str, datetime]:
     """By channel, since when the longest-waiting message may have been sent."""
+    query = _oldest_of(tuple(channels))
+    found = await tx.execute(query) if query is not None else ()
+    return {row.channel: row.since for row in found if row.since is not None}
+
+
+@lru_cache(maxsize=16)
+def _oldest_of(channels: tuple[str, ...]) -> CompoundSelect[Any] | None:
     # A look at the index for each; grouped, it would be read from end to end.
     firsts = [
         select(literal(channel).label("channel"), func.min(messages.c.not_before).label("since")).where(
@@ -133,5 +157,4 @@ async def oldest_pending(tx: Transaction, channels: Iterable[str]) -> dict[str, 
         )
         for channel in channels
     ]
-    found = await tx.execute(union_all(*firsts)) if firsts else ()
-    return {row.channel: row.since for row in found if row.since is not None}
+    return union_all(*firsts) if firsts else None

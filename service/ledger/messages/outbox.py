@@ -279,14 +279,19 @@ async def take_over(tx: Transaction, owners: Collection[int]) -> int:
 
 async def oldest(tx: Transaction, now: datetime, *, but: Collection[str] = ()) -> datetime | None:
     """When the longest-waiting message that may leave was written, tried or not; none for the exchanges `but`."""
-    query = (
+    query = _oldest(tuple(sorted(but)))
+    moment: datetime | None = (await tx.execute(query, {"now": now})).scalar_one_or_none()
+    return moment
+
+
+@lru_cache(maxsize=16)
+def _oldest(but: tuple[str, ...]) -> Select[Any]:
+    now = bindparam("now", type_=outbox.c.held_until.type)
+    return (
         select(outbox.c.created_at)
         .where(
-            or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now, _IS_PARCEL),
-            outbox.c.exchange.not_in(sorted(but)),
+            or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now, _IS_PARCEL), outbox.c.exchange.not_in(but)
         )
         .order_by(outbox.c.id)
         .limit(1)
     )
-    moment: datetime | None = (await tx.execute(query)).scalar_one_or_none()
-    return moment
