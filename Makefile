@@ -30,14 +30,10 @@ coverage: $(VENV)/.dev services  ## the tests of make test, and which lines none
 	-m $(TESTED) $(ARGS)
 
 test-fast: $(VENV)/.dev  ## pure rules only, in seconds; fails when they leave branches of the heart untried
-	@$(HEART) .heart.1.json -m $(PURE) --ignore-glob='*/unit/test_[a-l]*' tests/unit tests/property $(ARGS) > .fast.log 2>&1 & \
-	other=$$!; $(HEART) .heart.2.json -m $(PURE) --ignore-glob='*/unit/test_[m-z]*' tests/unit $(ARGS); tested=$$?; \
-	wait $$other || tested=1; cat .fast.log; rm -f .fast.log; exit $$tested
-	@$(BIN)/python -m tests.support.heart .heart.1.json .heart.2.json
-# Two halves that know nothing of each other: to collect all twice, and to tell of each test, takes a quarter of the CPU.
+	@$(BIN)/python -m slipcover --threshold 100000 --branch --source service/domain,service/workflows \
+	--json --out .heart.json -m tests.support.halves $(ARGS)
+	@$(BIN)/python -m tests.support.heart .heart.json
 # To take its probes out again, slipcover looks at every function there is, twenty times: that costs more than they do.
-PURE := pytest -p no:xdist -p no:cacheprovider -q -m "not long"
-HEART := $(BIN)/python -m slipcover --threshold 100000 --branch --source service/domain,service/workflows --json --out
 
 test-long: $(VENV)/.dev services  ## the heavier forms too
 	@STAGEBELL_TEST_LONG=1 $(BIN)/python -m pytest $(PATIENT) -q $(ARGS)
