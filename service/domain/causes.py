@@ -50,7 +50,8 @@ EscalationAct = Literal["acknowledge", "assign", "comment", "reopen", "resolve",
 class HandleEscalation(Struct, frozen=True):
     """Command of a supervisor about one escalation.
 
-    `until` is when a snooze ends. `to`: who is to have it; nobody if empty. `take_over`: although somebody has it.
+    `until` is when a snooze ends. `to`: who is to have it; nobody if empty. `take_over`: although somebody has it;
+    `take_over_from`: although this person has it.
     `settled`: the escalation as it was when it was resolved, to open it again.
     """
 
@@ -62,6 +63,7 @@ class HandleEscalation(Struct, frozen=True):
     until: datetime | None = None
     to: str = ""
     take_over: bool = False
+    take_over_from: str = ""
     settled: Escalation | None = None
 
 

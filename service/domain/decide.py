@@ -107,20 +107,20 @@ def _report_issue(draft: Draft, cause: ReportIssue) -> None:
 
 def _handle_escalation(draft: Draft, cause: HandleEscalation) -> None:
     if cause.act == "reopen" and cause.settled is not None:
-        escalations.reopen(draft, cause.settled, cause.by)
+        escalations.reopen(draft, cause.settled, cause.by, cause.take_over_from, take_over=cause.take_over)
         return
     found = escalations.find(draft.order, cause.escalation_id)
     if cause.comment.strip() and cause.act in ("acknowledge", "assign", "snooze"):
         escalations.comment(draft, found, cause.comment, cause.by)
         found = escalations.find(draft.order, cause.escalation_id)
     if cause.act == "reopen":
-        escalations.reopen(draft, found, cause.by)
+        escalations.reopen(draft, found, cause.by, cause.take_over_from, take_over=cause.take_over)
     elif cause.act == "comment":
         escalations.comment(draft, found, cause.comment, cause.by)
     elif cause.act == "acknowledge":
         escalations.acknowledge(draft, found, cause.by)
     elif cause.act == "assign":
-        escalations.assign(draft, found, cause.to, cause.by, take_over=cause.take_over)
+        escalations.assign(draft, found, cause.to, cause.by, cause.take_over_from, take_over=cause.take_over)
     elif cause.act == "resolve":
         escalations.resolve(draft, found, cause.by, cause.comment)
     elif cause.until is None:

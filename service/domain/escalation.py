@@ -112,13 +112,15 @@ def acknowledge(draft: Draft, escalation: Escalation, by: str) -> None:
     _take(draft, escalation, by, by)
 
 
-def assign(draft: Draft, escalation: Escalation, to: str, by: str, *, take_over: bool = False) -> None:
-    """Set the owner, or (`to` is empty) remove it; raises Rejection while another person is the owner.
+def assign(
+    draft: Draft, escalation: Escalation, to: str, by: str, holder: str = "", *, take_over: bool = False
+) -> None:
+    """Set the owner, or (`to` is empty) remove it; raises Rejection while a person other than `holder` is the owner.
 
     Taking it acknowledges it; being assigned does not, so the calls go on until the new owner acknowledges.
     """
     if not take_over:
-        _require_free(escalation, to, by)
+        _require_free(escalation, to, by, holder)
     if escalation.owner == to and (to != by or escalation.state == "acknowledged"):
         return
     if to and (to == by or escalation.state == "acknowledged"):
@@ -177,10 +179,10 @@ def comment(draft: Draft, escalation: Escalation, words: str, by: str) -> None:
     draft.log("escalation_comment", reason=escalation.reason, team=escalation.team, by=by, comment=words)
 
 
-def reopen(draft: Draft, escalation: Escalation, by: str) -> None:
+def reopen(draft: Draft, escalation: Escalation, by: str, holder: str = "", *, take_over: bool = False) -> None:
     """Undo acknowledging, snoozing or resolving: it calls its team as if opened now, and has no owner.
 
-    Raises Rejection where another one was opened for the same reason since.
+    Raises Rejection where another one was opened for the same reason since, or a person other than `holder` has it.
     """
     current = draft.order.escalations.get(escalation_key(escalation.team, escalation.reason))
     if current and current.id != escalation.id:
@@ -189,6 +191,8 @@ def reopen(draft: Draft, escalation: Escalation, by: str) -> None:
         raise Rejection("it is open already")
     if escalation.team not in draft.workflow.teams:
         raise Rejection(f"the pack has no team {escalation.team} any more; report the issue anew")
+    if current and not take_over:
+        _require_free(current, by, holder)
     again = replace(current or escalation, owner="", owned_since=None, by=by)
     again = _called_from_now(again, draft.workflow.teams[again.team], draft.at)
     draft.put_escalation("reopened", draft.at, again)
@@ -216,6 +220,7 @@ def _resolve(draft: Draft, escalation: Escalation, at: datetime, why: str, by: s
         next_reminder=None,
         snoozed_until=None,
         detail=why,
+        opened_with=escalation.detail,
         by=by,
     )
     draft.put_escalation("resolved", at, settled)

@@ -62,6 +62,7 @@ class Escalation(Struct, frozen=True):
     """An escalation that is not resolved. `clocks`: those that raised it.
 
     `by`: who acted on it last; `owner`: since `owned_since`; empty while it has none.
+    `detail`: why it was opened, or, once it is resolved, why that was; then `opened_with` says the former.
     `acknowledged`: when it first was. Levels count from `called_since` where it was reopened or its owner removed.
     """
 
@@ -90,6 +91,7 @@ class Escalation(Struct, frozen=True):
     comment: str = ""
     commented_by: str = ""
     commented_at: datetime | None = None
+    opened_with: str = ""
 
 
 class Order(Struct, frozen=True, omit_defaults=True, rename={"notified": "told", "reference": "order_id"}):

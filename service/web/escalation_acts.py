@@ -26,12 +26,13 @@ LONGEST_SNOOZE: Final = timedelta(days=7)
 
 
 class ActDetails(Struct, frozen=True):
-    """What goes with an act: a comment, when a snooze ends, and the new owner."""
+    """What goes with an act: a comment, when a snooze ends, the new owner, and whom it may be taken from."""
 
     comment: str = ""
     until: datetime | None = None
     to: str = ""
     take_over: bool = False
+    take_over_from: str = ""
 
 
 def snooze_until(request: web.Request, until: datetime | None, minutes: int | None) -> datetime:
@@ -100,6 +101,7 @@ async def _cause(request: web.Request, member: UUID, act: EscalationAct, details
         details.until,
         details.to,
         details.take_over,
+        details.take_over_from,
         settled,
     )
 
@@ -113,11 +115,9 @@ def _state_after(request: web.Request, act: EscalationAct, details: ActDetails) 
 
 def _require_free(request: web.Request, incident: tuple[str, str], act: EscalationAct, details: ActDetails) -> None:
     state, owner = incident
-    if (
-        act in ("acknowledge", "assign")
-        and not details.take_over
-        and owner not in ("", request[CALLER].name, details.to)
-    ):
+    owns = act in ("acknowledge", "assign") or (act == "reopen" and state != "resolved")
+    free = ("", request[CALLER].name, details.to, details.take_over_from)
+    if owns and not details.take_over and owner not in free:
         raise Problem(409, "Somebody has it", f"{owner} has it; take it over explicitly (take_over)")
     if state == "resolved" and act not in ("comment", "reopen"):
         raise Problem(409, "Not possible any more", "the incident is not open any more")

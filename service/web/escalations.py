@@ -97,7 +97,7 @@ async def handle_many(request: web.Request) -> web.StreamResponse:
     body = await body_of(request, BulkOrder)
     until = snooze_until(request, body.until, body.minutes) if body.act == "snooze" else None
     to = request[CALLER].name if body.to is None else body.to.strip()
-    details = ActDetails(body.comment, until, to, body.take_over)
+    details = ActDetails(body.comment, until, to, body.take_over, body.take_over_from)
     results = []
     for one in dict.fromkeys(body.ids):
         try:

@@ -22,7 +22,12 @@ async def reported(world: World, *order_ids: str) -> None:
     for order_id in order_ids:
         await world.accept(
             event(order_id, "created", recipients={"customer": CUSTOMER}, assignee=VENDOR),
-            event(order_id, at=minutes(1), kind="order.issue_reported", issue={"reason": "double_deduction"}),
+            event(
+                order_id,
+                at=minutes(1),
+                kind="order.issue_reported",
+                issue={"reason": "double_deduction", "detail": "two debits on Monday"},
+            ),
         )
     await world.settled()
 
@@ -62,11 +67,36 @@ async def test_what_was_resolved_by_mistake_is_opened_again(world: World, caller
     status, again = await supervisor.post(f"{base}/reopen")
     assert (status, again["state"]) == (200, "open")
     (same,) = (await supervisor.get("/v1/escalations"))[1]["escalations"]
-    assert (same["id"], same["detail"], same["owner"]) == (line["id"], line["detail"], "")
+    assert (same["id"], same["detail"], same["owner"]) == (line["id"], "two debits on Monday", "")
     assert (await supervisor.post(f"{base}/reopen"))[0] == 409
     async with world.ledger.reading() as tx:
         news = [kind for _, kind, _, _ in await stream_after(tx, 0, 100)]
     assert news == ["opened", "resolved", "opened"]
+
+
+async def test_undoing_takes_nothing_from_whoever_took_it_over_meanwhile(world: World) -> None:
+    await reported(world, "W-1")
+    kim, lee = await two_supervisors(world)
+
+    async def undo(act: str, **more: str) -> str:
+        answer = await kim.post(
+            "/v1/escalations/bulk", {"act": act, "ids": [line["id"]], "take_over_from": "Kim", **more}
+        )
+        return str(answer[1]["results"][0].get("problem", ""))
+
+    try:
+        (line,) = (await kim.get("/v1/escalations"))[1]["escalations"]
+        base = f"/v1/escalations/{line['id']}"
+        await kim.post(f"{base}/acknowledge")
+        await lee.post(f"{base}/assign", {"take_over": True})
+        assert (await undo("reopen")).startswith("Lee has it since")
+        assert (await undo("assign", to="Zoe")).startswith("Lee has it since")
+        assert (await lee.get("/v1/escalations?owner=me"))[1]["total"] == 1
+        assert not await undo("assign", to="Zoe", take_over_from="Lee")
+        assert not await undo("reopen", take_over_from="Zoe")
+    finally:
+        await kim.close()
+        await lee.close()
 
 
 async def test_many_are_handled_in_one_call_and_each_by_itself(world: World, caller: Caller) -> None:

@@ -30,6 +30,7 @@ class EscalationDetail(Struct, frozen=True, omit_defaults=True):
     commented_by: str = ""
     commented_at: datetime | None = None
     changes: int = _MANY_CHANGES
+    opened_with: str = ""
 
 
 _decoder: Final = msgspec.json.Decoder(EscalationDetail)
@@ -38,7 +39,7 @@ _decoder: Final = msgspec.json.Decoder(EscalationDetail)
 def detail_of(e: Escalation) -> EscalationDetail:
     """The sealed part of an escalation."""
     return EscalationDetail(
-        e.detail, e.by, e.owner, e.owned_since, e.comment, e.commented_by, e.commented_at, e.changes
+        e.detail, e.by, e.owner, e.owned_since, e.comment, e.commented_by, e.commented_at, e.changes, e.opened_with
     )
 
 
@@ -86,7 +87,7 @@ async def state_of_incident(tx: Transaction, incident_id: UUID) -> tuple[str, st
 
 
 async def find_resolved(tx: Transaction, escalation_id: UUID) -> Escalation | None:
-    """A resolved escalation; without the clocks that raised it, which have ended."""
+    """A resolved escalation, with what it was opened with; without the clocks that raised it, which have ended."""
     query = select(escalations).where(escalations.c.id == escalation_id, escalations.c.state == "resolved")
     row = (await tx.execute(query)).one_or_none()
     if row is None:
@@ -103,6 +104,7 @@ async def find_resolved(tx: Transaction, escalation_id: UUID) -> Escalation | No
         causes=max(row.causes, 1),
         due=row.due_at,
         acknowledged=row.acknowledged_at,
+        detail=detail.opened_with,
         by=detail.by,
         changes=detail.changes,
         comment=detail.comment,

@@ -66,6 +66,9 @@ class BulkOrder(Struct, forbid_unknown_fields=True):
     comment: Words = ""
     to: Annotated[str, Meta(max_length=200)] | None = None
     take_over: bool = False
+    take_over_from: Annotated[
+        str, Meta(max_length=200, description="take over, or open again, only while this person has it, or nobody")
+    ] = ""
     until: Moment | None = None
     minutes: Annotated[int, Meta(ge=1, le=10_080)] | None = None
 
