@@ -10,6 +10,7 @@ import pytest_asyncio
 from playwright.async_api import Browser, Page, Route, expect
 
 from tests.e2e.test_desk import happen, order, signed_in
+from tests.support.client import Client, key_for
 from tests.support.events import event
 from tests.support.hands import Hand
 from tests.support.world import World
@@ -186,3 +187,94 @@ async def test_an_incident_opens_to_its_orders_and_what_breaks_soon_is_beside_it
     box = await near.bounding_box()
     assert box is not None
     assert box["y"] < 300, "it is in sight"
+
+
+async def test_two_at_the_same_lines_take_nothing_from_each_other_unawares(busy: World, browser: Browser) -> None:
+    kim = await signed_in(browser, busy, "supervisor", name="Kim")
+    lee = await signed_in(browser, busy, "supervisor", name="Lee")
+    for page in (kim, lee):
+        await expect(page.locator("#live")).to_have_text("live")
+    first, second = [await kim.locator("[data-escalation]").nth(n).get_attribute("data-escalation") for n in (0, 1)]
+
+    async def take_over(escalation: str | None) -> None:
+        await expect(lee.locator(f"#e-{escalation}[data-owner=Kim]")).to_have_count(1)
+        await lee.locator(f"#e-{escalation}").focus()
+        await lee.keyboard.press("t")
+        await lee.get_by_role("button", name="Take over", exact=True).last.click()
+        await expect(kim.locator(f"#e-{escalation}[data-owner=Lee]")).to_have_count(1)
+
+    # The other one has it by now: it is not given back over their head.
+    await kim.locator(f"#e-{first}").focus()
+    await kim.keyboard.press("a")
+    await take_over(first)
+    await kim.keyboard.press("u")
+    await expect(kim.locator("#toast")).to_contain_text("Lee has it since")
+    await expect(lee.locator(f"#e-{first}[data-owner=Lee]")).to_have_count(1)
+    # Giving several asks as taking one does.
+    await kim.locator(f"#e-{first} .pick input").check()
+    await kim.locator("#many-to").fill("Zoe")
+    await kim.locator("#bulk").get_by_role("button", name="Give").click()
+    await expect(kim.get_by_role("dialog", name="Take over?")).to_contain_text("Lee has it")
+    await kim.get_by_role("button", name="Leave it").click()
+    await kim.locator(f"#e-{first} .pick input").uncheck()
+    # Nor does a sheet that was read before.
+    await kim.locator(f"#e-{second}").focus()
+    await kim.keyboard.press("a")
+    sheet = await kim.context.new_page()
+    await expect(kim.locator(f"#e-{second}[data-owner=Kim]")).to_have_count(1)
+    await sheet.goto(f"{busy.http}/desk/handover")
+    await take_over(second)
+    await sheet.get_by_label("To", exact=True).fill("Zoe")
+    await sheet.get_by_role("button", name="Hand over the selected ones").click()
+    await expect(sheet.get_by_role("alert")).to_contain_text("Lee has it since")
+    # A key that is pressed twice asks once, so that taking back stays at hand.
+    third = kim.locator("[data-owner='']").first
+    name = await third.get_attribute("id")
+    await third.focus()
+    await kim.keyboard.press("r")
+    await kim.keyboard.press("r")
+    await expect(kim.locator(f"#{name}")).to_have_count(0)
+    await kim.locator("#toast").get_by_role("button", name="Undo").click()
+    await expect(kim.locator(f"#{name}")).to_have_count(1)
+    await expect(kim.locator("[data-escalation]")).to_have_count(12)
+
+
+async def test_words_and_moments_are_for_the_line_they_were_given_for(busy: World, browser: Browser) -> None:
+    kim = await signed_in(browser, busy, "supervisor", name="Kim")
+    await expect(kim.locator("#live")).to_have_text("live")
+    lines = [kim.locator("[data-escalation]").nth(n) for n in (0, 1)]
+    of = [await line.locator(".where").inner_text() for line in lines]
+    words = kim.locator("#remark-text")
+    await lines[0].focus()
+    await kim.keyboard.press("c")
+    await expect(kim.locator("#remark-of")).to_contain_text(of[0])
+    await words.fill("A refund was promised")
+    await kim.keyboard.press("Escape")
+    await lines[1].focus()
+    await kim.keyboard.press("c")
+    await expect(kim.locator("#remark-of")).to_contain_text(of[1])
+    await expect(words).to_have_value("")
+    await kim.keyboard.press("Escape")
+    await lines[0].focus()
+    await kim.keyboard.press("c")
+    await expect(words).to_have_value("A refund was promised")
+    # Somebody settles it while they are written: they are not gone with it.
+    supervisor = Client(busy, await key_for(busy, "supervisor", "Lee"))
+    escalation = await lines[0].get_attribute("data-escalation")
+    await supervisor.post(f"/v1/escalations/{escalation}/resolve")
+    await supervisor.close()
+    await kim.get_by_role("dialog").get_by_role("button", name="Save").click()
+    await expect(kim.locator("#toast")).to_contain_text("your words are kept")
+    await kim.get_by_role("button", name="Show", exact=True).last.click()
+    await expect(words).to_have_value("A refund was promised")
+    await kim.keyboard.press("Escape")
+    # A moment that is typed is the one that Enter takes.
+    at = await kim.evaluate(
+        "new Date(Date.now() + 3 * 3600e3 - new Date().getTimezoneOffset() * 60e3).toISOString().slice(0, 16)"
+    )
+    row = kim.locator("[data-escalation]").first
+    await row.focus()
+    await kim.keyboard.press("s")
+    await kim.locator("#later-at").fill(at)
+    await kim.locator("#later-at").press("Enter")
+    await expect(row.locator(".what")).to_contain_text(at[-5:])

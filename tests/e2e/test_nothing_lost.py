@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from playwright.async_api import Browser, expect
+from playwright.async_api import Browser, Route, expect
 
 from service.timekeeping import SteadyTime
 from tests.e2e.test_desk import happen, order, signed_in, unsafe
@@ -69,3 +69,43 @@ async def test_a_restart_amid_each_form_loses_nothing(desk: World, browser: Brow
     await page.get_by_role("button", name="Sign out").click()
     await page.wait_for_url(re.compile("sign-in"))
     assert await page.evaluate("Object.keys(sessionStorage).filter(key => key.startsWith('draft'))") == []
+
+
+async def test_what_a_proxy_answers_for_us_takes_no_words_along(desk: World, browser: Browser) -> None:
+    await happen(desk, order(desk), unsafe(desk))
+    page = await signed_in(browser, desk, "supervisor", name="Kim")
+    add = page.locator("#add-note ~ form").get_by_role("button", name="Add", exact=True)
+
+    async def away(route: Route) -> None:
+        if route.request.method == "POST":
+            await route.fulfill(status=502, body="<h1>Bad Gateway</h1>", content_type="text/html")
+        else:
+            await route.continue_()
+
+    await page.goto(desk.http + ORDER)
+    await page.locator("#note").fill(HALF)
+    await page.route("**/notes", away)
+    await add.click()
+    await expect(page.get_by_text("Bad Gateway")).to_be_visible()
+    await page.unroute("**/notes")
+    await page.goto(desk.http + ORDER)
+    await expect(page.locator("#note")).to_have_value(HALF)
+    await add.click()
+    await expect(page.locator(".notes li").first).to_contain_text(HALF)
+    await expect(page.locator("#note")).to_have_value("")
+
+
+async def test_who_signs_in_over_anothers_page_gets_a_page_of_their_own(desk: World, browser: Browser) -> None:
+    await happen(desk, order(desk), unsafe(desk))
+    page = await signed_in(browser, desk, "supervisor", name="Kim")
+    await expect(page.locator("#live")).to_have_text("live")
+    other = await key_for(desk, "supervisor", "Lee")
+    await page.context.clear_cookies()
+    await page.locator("[data-escalation]").first.focus()
+    await page.keyboard.press("a")
+    frame = page.frame_locator("iframe[title='Sign in']")
+    await frame.get_by_label("API key").fill(other)
+    await frame.get_by_role("button", name="Sign in").click()
+    await expect(page.locator("header .who")).to_contain_text("Lee")
+    # What Kim began is not done in Lee's name.
+    await expect(page.locator("[data-owner='']")).to_have_count(1)

@@ -107,7 +107,8 @@ async def hand_over(request: web.Request) -> web.StreamResponse:
     if not ids:
         raise Problem(422, "Nothing chosen", "there is nothing to hand over")
     note = form.get("comment", "")[:2000]
-    refused = await _each(request, ids[:MINE], "assign", ActDetails(note, to=to, take_over=True))
+    # What a colleague has taken over since the sheet was read stays theirs.
+    refused = await _each(request, ids[:MINE], "assign", ActDetails(note, to=to))
     return await _sheet(request, {"given": len(ids) - len(refused), "to": to, "note": note, "refused": refused})
 
 

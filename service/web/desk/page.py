@@ -1,6 +1,7 @@
 """What all desk pages share: the caller, the navigation, the Content-Security-Policy."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 from uuid import uuid4
 
@@ -73,7 +74,10 @@ async def render(
         "form_id": uuid4().hex,
         "links": [(path, title) for path, title, role, reach in LINKS if caller and serves(caller, role, reach)],
         "here": here,
+        # What was sent has been taken: its drafts are not needed any more.
+        "is_answer": request.method == "POST" and status < HTTPStatus.BAD_REQUEST,
         "can": lambda role: caller is not None and may(caller, role),
+        "sees_all": caller is not None and serves(caller, "supervisor", "all"),
         "now": context.orders.time.now(),
         "titles": Titles(context.orders.packs),
         "span": span,

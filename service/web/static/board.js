@@ -58,11 +58,13 @@ const emptied = () => {
   document.getElementById("none")?.remove();
   if (!rows().length) {
     const p = document.createElement("p");
-    p.id = "none"; p.className = "empty"; p.textContent = "No open escalations. New ones appear here by themselves.";
+    p.id = "none"; p.className = "empty"; p.textContent = list().dataset.empty;
     list().before(p);
   }
 };
 let waiting = new Set();
+// What was acted on, until it is shown as it is now: a key pressed twice asks once.
+const underWay = new Set();
 let timer = 0;
 const MOST = 50;
 const TRY_AGAIN = 2000;
@@ -113,7 +115,7 @@ const all = () => reading ??= (async () => {
   for (const row of rows()) if (!seen.has(row.dataset.escalation) && !row.dataset.inside) leave(row);
   emptied();
   count();
-})().finally(() => { reading = null; });
+})().finally(() => { reading = null; underWay.clear(); });
 // Further lines come by themselves as one scrolls to where these end.
 const watched = new IntersectionObserver(async (seen) => {
   if (!seen.some((one) => one.isIntersecting) || reading) return;
@@ -137,6 +139,7 @@ const fetchPart = async (ids, more) => {
     const row = found.get(id);
     if (row) { desk.look(row); place(row); } else if (rowOf(id)) leave(rowOf(id));
   }
+  for (const id of ids) underWay.delete(id);
   if (more === query) total(changed.dataset.total);
 };
 const fetchChanged = async () => {
@@ -201,7 +204,7 @@ const listen = () => {
     broken = true;
     if (source.readyState !== EventSource.CLOSED) return;
     removeEventListener("online", end);
-    if (await desk.lost().catch(() => false)) await desk.signIn();
+    if (await desk.lost().catch(() => false) && await desk.signIn()) desk.isTheirs();
     setTimeout(listen, 2000);
   };
   for (const kind of ["opened", "acknowledged", "reminded", "resolved", "assigned", "commented", "snoozed", "joined", "reopened", "escalated"]) {
@@ -233,6 +236,15 @@ const ask = async (id) => {
   return box.returnValue;
 };
 const tomorrow = () => { const d = new Date(); d.setDate(d.getDate() + 1); d.setHours(9, 0, 0, 0); return d; };
+// What somebody else has is asked for, whoever is to have it.
+const mayTake = async (ids, to) => {
+  const owners = ids.map(rowOf).filter((r) => r?.dataset.owner && ![me, to].includes(r.dataset.owner));
+  if (!owners.length) return true;
+  const who = [...new Set(owners.map((r) => r.dataset.owner))].join(", ");
+  const since = owners[0].dataset.owned ? `, since ${desk.span(Date.now() + desk.skew - Date.parse(owners[0].dataset.owned))}` : "";
+  document.getElementById("take-text").textContent = `${who} has ${owners.length > 1 ? `${owners.length} of them` : `it${since}`}.`;
+  return (await ask("take")) === "yes";
+};
 const details = async (name, ids) => {
   if (name === "snooze") {
     const said = await ask("later");
@@ -244,41 +256,39 @@ const details = async (name, ids) => {
     return { minutes: Number(said) };
   }
   if (name === "comment") {
-    const text = document.getElementById("remark-text");
+    const text = document.getElementById("remark-text"), row = rowOf(ids[0]);
+    const of = ids.length > 1 ? `${ids.length} chosen` : `${row.querySelector("strong").textContent}, ${row.querySelector(".where").textContent}`;
+    document.getElementById("remark-of").textContent = of;
+    desk.draftFor(text, `remark ${ids.join(" ")}`);
     if ((await ask("remark")) !== "save" || !text.value.trim()) return null;
     return { comment: text.value.trim() };
   }
-  if (name === "assign") {
-    const owners = ids.map(rowOf).filter((r) => r?.dataset.owner && r.dataset.owner !== me);
-    if (owners.length) {
-      const who = [...new Set(owners.map((r) => r.dataset.owner))].join(", ");
-      const since = owners[0].dataset.owned ? `, since ${desk.span(Date.now() + desk.skew - Date.parse(owners[0].dataset.owned))}` : "";
-      document.getElementById("take-text").textContent = `${who} has ${owners.length > 1 ? `${owners.length} of them` : `it${since}`}.`;
-      if ((await ask("take")) !== "yes") return null;
-    }
-    return { take_over: true };
-  }
+  if (name === "assign") return (await mayTake(ids, me)) ? { take_over: true } : null;
   return {};
 };
 let last = null;
 const AT_ONCE = 200;
-const act = async (name, ids, more) => {
-  if (!ids.length) return;
+// Answers which were done.
+const act = async (name, all, more) => {
+  const ids = more ? all : all.filter((id) => !underWay.has(id));
+  if (!ids.length) return [];
   const real = { take: "assign", back: "assign" }[name] || name;
   // What somebody else has is asked for, not taken unawares.
   const held = ids.some((id) => rowOf(id)?.dataset.owner && rowOf(id).dataset.owner !== me);
   const chosen = real === "acknowledge" && held ? "assign" : real;
   const said = more || (name === "back" ? { to: "" } : await details(chosen, ids));
-  if (!said) return;
+  if (!said) return [];
   // Shown at once; what is refused comes back.
   const fade = (opacity) => { for (const id of ids) if (rowOf(id)) rowOf(id).style.opacity = opacity; };
-  if (chosen === "resolve") fade(".4");
+  const back = () => { fade(""); for (const id of ids) underWay.delete(id); };
+  for (const id of ids) underWay.add(id);
+  fade(chosen === "resolve" ? ".4" : ".7");
   const were = ids.map((id) => rowOf(id)?.dataset.owner || "");
   const answers = [];
   for (let from = 0; from < ids.length; from += AT_ONCE) {
     const some = ids.slice(from, from + AT_ONCE);
-    const answer = await desk.call("POST", "/v1/escalations/bulk", { ids: some, act: chosen, ...said, undoes: undefined }, { refused: () => fade("") });
-    if (!answer) return;
+    const answer = await desk.call("POST", "/v1/escalations/bulk", { ids: some, act: chosen, ...said, undoes: undefined }, { refused: back });
+    if (!answer) { back(); return []; }
     answers.push(answer);
     if (!answer.ok) break;
   }
@@ -287,35 +297,36 @@ const act = async (name, ids, more) => {
   count();
   if (!answer.ok) {
     const why = await desk.problem(answer);
-    fade("");
+    back();
     desk.toast(why, "Try again", () => act(name, ids, said), 20000);
-    return;
+    return [];
   }
   const results = (await Promise.all(answers.map((one) => one.json()))).flatMap((one) => one.results);
-  // The words went along with it, and belong to nothing that is chosen next.
-  if (said.comment) for (const id of ["many-comment", "remark-text"]) { const field = document.getElementById(id); field.value = ""; desk.forget(field); }
   const refused = results.filter((r) => r.problem);
+  // The words went along with it, and belong to nothing that is chosen next; what was refused leaves them where they are.
+  if (said.comment && !refused.length) for (const id of ["many-comment", "remark-text"]) { const field = document.getElementById(id); field.value = ""; desk.forget(field); }
   const done = results.filter((r) => !r.problem).map((r) => r.id);
   for (const r of refused) if (rowOf(r.id)) rowOf(r.id).style.opacity = "";
   const words = { resolve: "resolved", acknowledge: "taken", snooze: "snoozed", assign: said.to === "" ? "put back" : said.to ? `given to ${said.to}` : "taken over" }[chosen];
   if (done.length && words && !said.undoes) {
-    last = { ids: done, act: chosen, owners: new Map(ids.map((id, n) => [id, were[n]]).filter(([id]) => done.includes(id))) };
+    last = { ids: done, act: chosen, to: said.to ?? me, owners: new Map(ids.map((id, n) => [id, were[n]]).filter(([id]) => done.includes(id))) };
     desk.toast(`${done.length} ${words}${refused.length ? `, ${refused.length} not: ${refused[0].problem}` : ""}.`, "Undo", undo, 10000);
     setTimeout(() => { if (last?.ids === done) last = null; }, 10000);
-  } else if (refused.length) desk.toast(refused[0].problem);
+  } else if (refused.length && chosen === "comment") desk.toast(`${refused[0].problem}: your words are kept.`, "Show", () => act(name, refused.map((r) => r.id)), 20000);
+  else if (refused.length) desk.toast(refused[0].problem);
   for (const id of ids) changed(id);
+  return done;
 };
-// As it was: whose it was before, it is again.
+// As it was: whose it was before, it is again, unless somebody else has it by now.
 const undo = async () => {
   if (!last) return;
-  const { ids, act: done, owners } = last;
+  const { ids, act: done, owners, to } = last;
   last = null;
   document.getElementById("toast").replaceChildren();
-  if (done !== "assign") await act("reopen", ids, {});
   for (const owner of new Set(owners.values())) {
-    const theirs = ids.filter((id) => owners.get(id) === owner);
-    if (owner === me) await act("assign", theirs, { take_over: true, undoes: true });
-    else if (owner || done === "assign") await act("assign", theirs, { to: owner, take_over: true, undoes: true });
+    let theirs = ids.filter((id) => owners.get(id) === owner);
+    if (done !== "assign") theirs = await act("reopen", theirs, { take_over_from: done === "snooze" ? owner : "", undoes: true });
+    if (done === "assign" || owner) await act("assign", theirs, { to: owner, take_over_from: done === "assign" ? to : "", undoes: true });
   }
   if (!document.getElementById("toast").hasChildNodes()) desk.toast("Taken back.");
 };
@@ -333,7 +344,7 @@ const until = () => {
   const said = document.getElementById("many-for").value;
   return said === "morning" ? { until: tomorrow().toISOString() } : { minutes: Number(said) };
 };
-bulk.addEventListener("click", (e) => {
+bulk.addEventListener("click", async (e) => {
   const button = e.target.closest("[data-many]");
   if (!button) return;
   e.preventDefault();
@@ -342,7 +353,9 @@ bulk.addEventListener("click", (e) => {
   const comment = document.getElementById("many-comment").value.trim();
   if (name === "assign" && !to) { document.getElementById("many-to").focus(); return; }
   if (name === "comment" && !comment) { document.getElementById("many-comment").focus(); return; }
-  act(name, picked(), { snooze: until(), assign: { to, take_over: true, comment }, comment: { comment } }[name]);
+  const ids = picked();
+  if (name === "assign" && !(await mayTake(ids, to))) return;
+  act(name, ids, { snooze: until(), assign: { to, take_over: true, comment }, comment: { comment } }[name]);
 });
 
 // Enter does what stands beside the field.
@@ -415,7 +428,8 @@ document.addEventListener("keydown", (e) => {
     count();
   } else if (acts[key] && (picked().length || row)) {
     e.preventDefault();
-    act(acts[key], picked().length ? picked() : [row.dataset.escalation]);
+    // A key that is held down acts once, not on what moves up, too.
+    if (!e.repeat) act(acts[key], picked().length ? picked() : [row.dataset.escalation]);
   } else if (key === "u") undo();
   else if (key === "o" && row?.querySelector("[data-open]")) open(row.querySelector("[data-open]"));
   else if (key === "m") document.getElementById("mine").getAttribute("aria-current") ? document.querySelector(".views a").click() : document.getElementById("mine").click();

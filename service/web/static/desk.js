@@ -3,6 +3,7 @@
 
 const desk = {};
 desk.csrf = document.querySelector('meta[name="csrf-token"]').content;
+desk.who = document.querySelector('meta[name="caller"]').content;
 document.addEventListener("htmx:configRequest", (e) => { e.detail.headers["X-CSRF-Token"] = desk.csrf; });
 
 // A line at the foot of the page, with what to do about it.
@@ -109,6 +110,11 @@ desk.keepDrafts = (root = document) => {
     field.addEventListener("input", keep);
   }
 };
+// What was begun for one thing is no draft for another.
+desk.draftFor = (field, name) => {
+  field.dataset.draft = name;
+  field.value = sessionStorage.getItem(draftOf(field)) ?? "";
+};
 desk.forget = (field) => sessionStorage.removeItem(draftOf(field));
 // What was sent is kept until the next page shows that it was taken.
 desk.forgetDrafts = (form) => {
@@ -118,7 +124,9 @@ desk.forgetDrafts = (form) => {
   if (sent.length) sessionStorage.setItem("sent", JSON.stringify(sent));
 };
 const sent = JSON.parse(sessionStorage.getItem("sent") || "[]");
-const arrived = performance.getEntriesByType("navigation")[0]?.type === "navigate";
+// A page that was come to by other ways, after a proxy's error or none at all, says nothing of what was sent.
+const way = performance.getEntriesByType("navigation")[0];
+const arrived = way?.type === "navigate" && (way.redirectCount > 0 || "taken" in document.body.dataset);
 if (sent.length && !document.querySelector("[data-failed]") && arrived) {
   for (const key of sent) { sessionStorage.removeItem(key); sessionStorage.removeItem(`${key} mark`); }
 }
@@ -138,12 +146,19 @@ desk.signIn = () => desk.signing ??= new Promise((done) => {
     if (e.origin !== location.origin || !e.data || !e.data.csrf) return;
     desk.useToken(e.data.csrf);
     box.close();
+    desk.isOther = e.data.who !== desk.who;
     end(true);
   };
   window.addEventListener("message", heard);
   box.addEventListener("cancel", () => end(false));
   box.showModal();
 });
+
+// Where somebody else has signed in, the page becomes theirs before they go on; only a form that is sent goes first.
+desk.isTheirs = () => {
+  if (desk.isOther) setTimeout(() => { if (!document.querySelector("form[data-sent]")) location.reload(); });
+  return !desk.isOther;
+};
 
 // One call; asks to sign in when the session is over, and says what was wrong, with a way to try again.
 // `refused` is called at once where there is no connection, so that what was shown already can be taken back.
@@ -164,7 +179,7 @@ desk.call = async (method, path, body, { retried = false, refused = () => {} } =
   const over = answer.type === "opaqueredirect" || answer.status === 401 || answer.status === 403;
   if (!over || retried) return answer;
   const before = desk.csrf;
-  if (await desk.lost() ? await desk.signIn() : desk.csrf !== before) return await again();
+  if (await desk.lost() ? await desk.signIn() : desk.csrf !== before) return desk.isTheirs() ? await again() : null;
   return answer;
 };
 // What the page asks for by itself; null where there is no connection, or nobody is signed in.
@@ -178,7 +193,7 @@ desk.read = async (path, headers = {}) => {
 };
 // Whoever has put signing in aside goes on reading, and is not asked each second.
 desk.askAgain = async (then) => {
-  const ask = async () => { if (await desk.signIn()) then(); };
+  const ask = async () => { if ((await desk.signIn()) && desk.isTheirs()) then(); };
   if (desk.dismissed) desk.aside("You are signed out: what you see may be old.", "Sign in", ask); else await ask();
 };
 desk.useToken = (csrf) => {

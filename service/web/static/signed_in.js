@@ -1,6 +1,7 @@
-// Tells the page that asked for it that its reader is signed in again, with the token that its forms need now.
+// Tells the page that asked for it that its reader is signed in again, as whom, with the token that its forms need now.
 "use strict";
 
 if (window.parent !== window) {
-  window.parent.postMessage({ csrf: document.querySelector('meta[name="csrf-token"]').content }, location.origin);
+  const said = (name) => document.querySelector(`meta[name="${name}"]`).content;
+  window.parent.postMessage({ csrf: said("csrf-token"), who: said("caller") }, location.origin);
 }
