@@ -50,6 +50,11 @@ async def test_a_tap_is_seen_within_a_second_answered_and_read_on_the_page(desk:
     assert min(waits) < 1, waits
     await conversations.take(desk.app.orders, IncomingReply("1", "sms", "+919812345678", "is it safe to wait?"))
     await expect(agent.get_by_text("is it safe to wait?")).to_be_visible()
+    # Two do not answer at once: who has begun to is seen by the other.
+    other = await signed_in(browser, desk, "agent", name="Lee", at="/desk/orders/device_pickup/ORD-1")
+    await other.get_by_label("Answer", exact=True).focus()
+    await expect(agent.get_by_text("Lee is answering")).to_be_visible()
+    await other.close()
     # By keyboard alone; what is refreshed meanwhile takes nothing from under one's hands.
     await agent.get_by_label("Answer", exact=True).focus()
     await agent.keyboard.type("Please wait inside, we call you now.", delay=40)
