@@ -169,6 +169,13 @@ async def test_an_incident_opens_to_its_orders_and_what_breaks_soon_is_beside_it
     await happen(desk, *(order(desk, order_id=f"ORD-{n}", eta=late) for n in range(16)))
     soon = (desk.app.time.now() - timedelta(minutes=12)).isoformat()
     await happen(desk, order(desk, order_id="ORD-50", eta=soon))
+
+    async def are_all_told() -> bool:
+        views = [await desk.view(f"ORD-{n}") for n in range(16)]
+        return all(any(e["level"] == 2 for e in v["escalations"]) for v in views)
+
+    # What has been late for an hour is at its second level; on the way there, the board shows another incident for a moment.
+    await desk.until(are_all_told, "all that is late is told")
     page = await signed_in(browser, desk, "supervisor")
     link = page.get_by_role("link", name=re.compile("orders$"))
     await expect(link).to_be_visible()
