@@ -51,7 +51,7 @@ async def test_keys_and_people_are_handled_at_the_desk(desk: World, browser: Bro
     await expect(page.get_by_text("Asha", exact=True)).to_be_visible()
     await page.get_by_label("Write erase").fill("erase")
     await page.get_by_role("button", name="Erase this person everywhere").click()
-    await expect(page.get_by_role("status").filter(has_text="Erased in 1 orders")).to_be_visible()
+    await expect(page.get_by_role("status").filter(has_text="Erased in 1 order and")).to_be_visible()
     # Mistakes are pages that lead back.
     await page.goto(f"{desk.http}/desk/admin/people/nobody")
     await expect(page.get_by_role("alert")).to_contain_text("address")
