@@ -42,7 +42,7 @@ BUGS = [
         "tests/integration/test_broker.py -k confirmed"),
     Bug("redeliveries count again", "service/intake/deciding.py", "if earlier and _is_repeat(earlier.outcome, r):", "if False:",
         "tests/integration/test_device_pickup.py -k redelivery"),
-    Bug("lanes may overtake", "service/ledger/messages/claims.py", "            ~in_front,\n", "",
+    Bug("lanes may overtake", "service/ledger/messages/claims.py", "        ~in_front,\n", "",
         "tests/integration/test_dispatch.py -k lanes"),
     Bug("a clock breaches twice", "service/domain/clocks/acting.py", 'replace(clock, state="breached", warned=True, noticed_late_s=late)',
         "replace(clock, warned=True, due=clock.due + timedelta(minutes=1), noticed_late_s=late)", "tests/property"),
