@@ -2,6 +2,7 @@
 
 import tempfile
 import zlib
+from functools import cache
 from pathlib import Path
 
 import msgspec
@@ -22,10 +23,16 @@ def bundle(pack: Pack) -> bytes:
 
 def unbundle(bundled: bytes, version: str) -> Pack:
     """The pack of a bundle; raises PackError if this release can no longer read it."""
-    root = Path(tempfile.mkdtemp(prefix="stagebell-pack-"))
+    root = Path(tempfile.mkdtemp(dir=_folders().name))
     for name, text in msgspec.json.decode(zlib.decompress(bundled), type=dict[str, str]).items():
         path = root / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(text, encoding="utf-8")
     (pack,) = load_all(root)
     return Pack(msgspec.structs.replace(pack.workflow, version=version), pack.templates)
+
+
+@cache
+def _folders() -> tempfile.TemporaryDirectory[str]:
+    """Where this process unpacks; removed when it ends, so that starts and restarts fill no disk."""
+    return tempfile.TemporaryDirectory(prefix="stagebell-packs-")

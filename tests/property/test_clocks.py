@@ -1,9 +1,7 @@
 """Clocks never lie: random events, lags, jumps, duplicates and pauses, against the naive model. 20,000 steps in
 the long form."""
 
-import tempfile
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -16,12 +14,12 @@ from service.domain.decide import decide
 from service.domain.errors import Rejection
 from service.domain.event_decoding import decode
 from service.domain.order import Order, order_uuid
-from service.workflows import packs
-from tests.support.clock_model import STATUSES, WORKFLOW, Model, write_pack
+from tests.support.clock_model import PACK, STATUSES, WORKFLOW, Model
 from tests.support.events import NOON, encoded, event
 from tests.support.examples import examples
+from tests.support.packs import pack_of
 
-PACK = packs.load(write_pack(Path(tempfile.mkdtemp(prefix="stagebell-model-")))).get(WORKFLOW).workflow
+WATCHED = pack_of(PACK).workflow
 EXAMPLES = examples(400)
 STEPS = 50
 
@@ -39,7 +37,7 @@ class Clocks(RuleBasedStateMachine):
 
     def _decide(self, cause: object) -> str:
         try:
-            decision = decide(self.order, cause, PACK, order_uuid(UUID(int=1 << 90)))  # type: ignore[arg-type]
+            decision = decide(self.order, cause, WATCHED, order_uuid(UUID(int=1 << 90)))  # type: ignore[arg-type]
         except Rejection:
             return "rejected"
         if not decision.changes_nothing:

@@ -50,7 +50,7 @@ def pack_of(yaml: str) -> Pack:
 
 def written(yaml: str) -> Path:
     """A folder of packs with only this one."""
-    folder = Path(tempfile.mkdtemp(prefix="stagebell-test-"))
+    folder = Path(tempfile.mkdtemp(dir=_copies().name))
     name = found[1] if (found := re.search(r"^workflow: *(\w+)", yaml, re.MULTILINE)) else "nameless"
     (folder / name).mkdir()
     (folder / name / "workflow.yaml").write_text(yaml, "utf-8")

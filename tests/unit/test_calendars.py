@@ -1,8 +1,6 @@
 """Calendars as packs write them, and warnings that move in working time."""
 
-import tempfile
 from datetime import UTC, date, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -14,10 +12,11 @@ from service.domain.decide import decide
 from service.domain.event_decoding import decode
 from service.domain.order import Order, order_uuid
 from service.domain.workflow import Workflow
-from service.workflows import build_clocks, packs
+from service.workflows import build_clocks
 from service.workflows.packs import PackError
 from service.workflows.schema_times import CalendarYaml, QuietYaml
 from tests.support.events import encoded, event
+from tests.support.packs import pack_of
 
 HOUR = timedelta(hours=1)
 FRIDAY = datetime(2026, 11, 27, tzinfo=UTC)
@@ -41,10 +40,7 @@ WEEK = '  plain: {timezone: UTC, opens: "09:00", closes: "17:00"}'
 
 
 def _pack(clock: str, calendars: str = WEEK) -> Workflow:
-    folder = Path(tempfile.mkdtemp(prefix="stagebell-calendars-"))
-    (folder / "office").mkdir()
-    (folder / "office" / "workflow.yaml").write_text(PACK.format(clock=clock, calendars=calendars))
-    return packs.load(folder).get("office").workflow
+    return pack_of(PACK.format(clock=clock, calendars=calendars)).workflow
 
 
 def _step(workflow: Workflow, order: Order | None, status: str, at: datetime, **said: Any) -> Order:

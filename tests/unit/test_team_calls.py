@@ -1,9 +1,7 @@
 """Nothing repeating is made up after an outage: one call at the level that is due now, the next from now."""
 
-import tempfile
 from collections import Counter
 from datetime import timedelta
-from pathlib import Path
 from uuid import UUID
 
 from hypothesis import given, settings
@@ -16,9 +14,9 @@ from service.domain.draft import Decision
 from service.domain.event_decoding import decode
 from service.domain.order import Order, order_uuid
 from service.domain.workflow import Workflow
-from service.workflows import packs
 from tests.support.events import NOON, encoded, event
 from tests.support.examples import examples
+from tests.support.packs import pack_of
 
 DAY = timedelta(days=1)
 MINUTE = timedelta(minutes=1)
@@ -40,11 +38,8 @@ reasons:
 
 
 def _pack(levels: list[int], every: int) -> Workflow:
-    folder = Path(tempfile.mkdtemp(prefix="stagebell-calls-"))
-    (folder / "calling").mkdir()
     said = ", ".join(f"{{after: {after}m, to: level {n}}}" for n, after in enumerate(levels, 1))
-    (folder / "calling" / "workflow.yaml").write_text(PACK.format(levels=f"[{said}]", every=f"{every}m"))
-    return packs.load(folder).get("calling").workflow
+    return pack_of(PACK.format(levels=f"[{said}]", every=f"{every}m")).workflow
 
 
 USUAL = _pack([10, 30], 30)
