@@ -30,7 +30,10 @@ ME: Final = "me"
 
 
 async def list_escalations(request: web.Request) -> web.StreamResponse:
-    """Escalations, most urgent first; unresolved ones unless `state` is given. `incident`: those of one incident."""
+    """Escalations, most urgent first and snoozed ones last; unresolved ones unless `state` is given.
+
+    `incident`: those of one incident.
+    """
     context = request.app[CONTEXT]
     wanted = await wanted_of(request)
     q = query_of(request, EscalationsQuery)

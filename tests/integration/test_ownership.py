@@ -121,6 +121,18 @@ async def test_many_are_handled_in_one_call_and_each_by_itself(world: World, cal
         assert (await supervisor.post("/v1/escalations/bulk", wrong))[0] in (400, 422), wrong
 
 
+async def test_what_is_snoozed_stands_behind_all_that_calls_on_every_page(world: World, caller: Caller) -> None:
+    await reported(world, "W-1", "W-2", "W-3")
+    supervisor = await caller("supervisor")
+    oldest, *others = [e["id"] for e in (await supervisor.get("/v1/escalations"))[1]["escalations"]]
+    await supervisor.post(f"/v1/escalations/{oldest}/snooze", {"minutes": 5})
+    page, found = (await supervisor.get("/v1/escalations?limit=1"))[1], []
+    while page["cursor"]:
+        found.append(page["escalations"][0]["id"])
+        page = (await supervisor.get(f"/v1/escalations?limit=1&cursor={page['cursor']}"))[1]
+    assert [*found, page["escalations"][0]["id"]] == [*others, oldest]
+
+
 async def test_a_promise_says_how_late_it_is(world: World, caller: Caller) -> None:
     await world.accept(event("W-1", "created", recipients={"customer": CUSTOMER}))
     await world.settled()

@@ -23,6 +23,11 @@ from service.ledger.orders.tables import clocks, orders
 
 _URGENCY: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
 _LEAST_URGENT: Final = 4
+# What is snoozed stands behind all that calls.
+_BEHIND: Final = _LEAST_URGENT + 1
+_rank: Final = case(_URGENCY, value=escalations.c.severity, else_=_LEAST_URGENT) + case(
+    (escalations.c.state == "snoozed", _BEHIND), else_=0
+)
 
 
 class EscalationFilter(Struct, frozen=True):
@@ -60,16 +65,16 @@ def _filtered(of: Any, wanted: EscalationFilter, now: datetime, keyring: Keyring
 async def listed(
     tx: Transaction, wanted: EscalationFilter, now: datetime, *, scope: Scope
 ) -> tuple[list[EscalationLine], int, str]:
-    """A page of escalations outside of incidents, most urgent first; their total number; the next page's cursor.
+    """A page of escalations outside of incidents, most urgent first and snoozed ones last; their total number; the next
+    page's cursor.
 
     The cursor is empty at the end. Raises Rejection for an invalid one.
     """
     alone = _alone(tx, wanted, now, scope)
     total = await tx.execute(select(func.count()).select_from(escalations).where(*alone))
-    urgency = case(_URGENCY, value=escalations.c.severity, else_=_LEAST_URGENT)
-    query = _with_order().where(*alone).order_by(urgency, escalations.c.opened_at, escalations.c.id)
+    query = _with_order().where(*alone).order_by(_rank, escalations.c.opened_at, escalations.c.id)
     if wanted.cursor:
-        query = query.where(_after(urgency, *_read_cursor(wanted.cursor)))
+        query = query.where(_after(*place_in(wanted.cursor)))
     rows = (await tx.execute(query.limit(wanted.limit + 1))).all()
     page = rows[: wanted.limit]
     cursor = _cursor(page[-1]) if len(rows) > wanted.limit else ""
@@ -124,19 +129,25 @@ def _people(keyring: Keyring, row: Any) -> tuple[str, str]:
     return customer.name if customer else "", order.assignee.name if order.assignee else ""
 
 
-def _after(urgency: ColumnElement[int], rank: int, opened: datetime, last: UUID) -> ColumnElement[bool]:
+def _after(rank: int, opened: datetime, last: UUID) -> ColumnElement[bool]:
     later = or_(escalations.c.opened_at > opened, and_(escalations.c.opened_at == opened, escalations.c.id > last))
-    return or_(urgency > rank, and_(urgency == rank, later))
+    return or_(_rank > rank, and_(_rank == rank, later))
 
 
 def _cursor(last: Any) -> str:
-    return write_cursor([_URGENCY.get(last.severity, _LEAST_URGENT), last.opened_at, last.id.hex])
+    return write_cursor([rank_of(last.severity, last.state), last.opened_at, last.id.hex])
 
 
-def _read_cursor(cursor: str) -> tuple[int, datetime, UUID]:
+def rank_of(severity: str, state: str) -> int:
+    """What a list is sorted by first, as `listed` does: the most urgent has the smallest."""
+    return _URGENCY.get(severity, _LEAST_URGENT) + (_BEHIND if state == "snoozed" else 0)
+
+
+def place_in(cursor: str) -> tuple[int, datetime, UUID]:
+    """Rank, time of opening and id of the last escalation before this cursor; raises Rejection."""
     try:
         rank, opened, last = read_cursor(cursor, tuple[int, datetime, str])
-        if opened.tzinfo is None or not FIRST <= opened <= FAR or not 0 <= rank <= _LEAST_URGENT:
+        if opened.tzinfo is None or not FIRST <= opened <= FAR or not 0 <= rank <= _BEHIND + _LEAST_URGENT:
             raise ValueError(opened)
         return rank, opened, UUID(last)
     except ValueError:
@@ -226,12 +237,6 @@ def escalation_view(keyring: Keyring, row: Any, now: datetime, scope: Scope) -> 
         comment=Comment(stored.comment, stored.commented_by, stored.commented_at) if stored.commented_at else None,
         late_s=max(0.0, (until - row.due_at).total_seconds()) if row.due_at else None,
     )
-
-
-def place_in(cursor: str) -> tuple[str, datetime, str]:
-    """Severity, time of opening and id of the last escalation before this cursor; raises Rejection."""
-    rank, opened, last = _read_cursor(cursor)
-    return next((name for name, r in _URGENCY.items() if r == rank), ""), opened, str(last)
 
 
 async def near_breach(

@@ -135,8 +135,7 @@ async def _page(request: web.Request, wanted: EscalationFilter) -> tuple[list[Ro
             inside = await members(tx, uuid_of(incident, "incident"), every, now, scope=scope)
             return rows_of(Titles(orders.packs), inside, []), len(inside), ""
     titles = Titles(orders.packs)
-    first = key_of(*place_in(wanted.cursor)) if wanted.cursor else ""
-    last = key_of(found[-1].severity, found[-1].opened, found[-1].id) if cursor and found else "~"
+    first, last = (key_of(*place_in(c)) if c else none for c, none in ((wanted.cursor, ""), (cursor, "~")))
     rows = [r for r in rows_of(titles, found, gathered) if not r.incident or first < r.key <= last]
     return rows, total + len(gathered), cursor
 

@@ -2,15 +2,13 @@
 
 from collections.abc import Sequence
 from datetime import datetime
-from typing import Final
+from uuid import UUID
 
 from msgspec import Struct
 
+from service.ledger.escalations.views import rank_of
 from service.ledger.orders.read_models import Comment, EscalationLine, EscalationShown, IncidentShown
 from service.web.desk.titles import Titles
-
-_RANKS: Final = {"critical": 0, "high": 1, "medium": 2, "low": 3}
-_LAST: Final = 4
 
 
 class Row(Struct, frozen=True, kw_only=True):
@@ -49,20 +47,20 @@ def rows_of(titles: Titles, found: Sequence[EscalationLine], incidents: Sequence
     )
 
 
-def key_of(severity: str, opened: datetime, identity: str) -> str:
-    """A text that sorts as the ledger's query does: by severity, then by age."""
-    return f"{_RANKS.get(severity, _LAST)} {opened.timestamp():017.6f} {identity}"
+def key_of(rank: int, opened: datetime, identity: str | UUID) -> str:
+    """A text that sorts as the ledger's query does: by rank, then by age."""
+    return f"{rank} {opened.timestamp():017.6f} {identity}"
 
 
-def urgency_of(e: EscalationShown) -> str:
-    """An escalation's place on the board."""
-    return key_of(e.severity, e.opened, e.id)
+def urgency_of(e: EscalationShown | IncidentShown) -> str:
+    """A line's place on the board: by severity and age, snoozed ones behind all that call."""
+    return key_of(rank_of(e.severity, e.state), e.opened, e.id)
 
 
 def _single(titles: Titles, e: EscalationLine) -> Row:
     return Row(
         id=e.id,
-        key=key_of(e.severity, e.opened, e.id),
+        key=urgency_of(e),
         workflow=e.workflow,
         order_id=e.order_id,
         title=titles.reason(e.workflow, e.reason),
@@ -88,7 +86,7 @@ def _single(titles: Titles, e: EscalationLine) -> Row:
 def _gathered(titles: Titles, e: IncidentShown) -> Row:
     return Row(
         id=e.id,
-        key=key_of(e.severity, e.opened, e.id),
+        key=urgency_of(e),
         workflow=e.workflow,
         order_id=e.order_id,
         title=titles.reason(e.workflow, e.reason),

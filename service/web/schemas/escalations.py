@@ -20,7 +20,9 @@ class Escalated(Struct):
 
 
 class EscalationPage(Struct):
-    """Escalations, most urgent first; `incidents`, on the first page, stand for the many that they gather.
+    """Escalations, most urgent first, snoozed ones last.
+
+    `incidents`, on the first page, stand for the many that they gather.
 
     `total`: of all pages. `cursor` leads to the next one and is empty at the end.
     """
