@@ -33,6 +33,7 @@ def alembic_config(connection: Connection | None = None, later: DeferredStatemen
     config.set_main_option("script_location", str(MIGRATIONS))
     config.attributes["connection"] = connection
     config.attributes["later"] = later
+    config.attributes["taken"] = _note_contraction
     return config
 
 
@@ -42,19 +43,16 @@ def revisions() -> list[str]:
 
 
 def _apply(connection: Connection, revision: str, later: DeferredStatements | None = None) -> None:
-    """Upgrade to `revision`; revisions whose `contracts` is True or this dialect's name are noted as CONTRACTED."""
     from alembic import command
-    from alembic.script import ScriptDirectory
 
-    config = alembic_config(connection, later)
-    before = _current(connection) or ""
-    command.upgrade(config, revision)
-    scripts = ScriptDirectory.from_config(config)
-    for step in revisions():
-        contracts = getattr(scripts.get_revision(step).module, "contracts", False)
-        if before < step <= revision and contracts in (True, connection.dialect.name):
-            connection.execute(meta.delete().where(meta.c.key == CONTRACTED))
-            connection.execute(insert(meta).values(key=CONTRACTED, value=step))
+    command.upgrade(alembic_config(connection, later), revision)
+
+
+def _note_contraction(ctx: Any, step: Any, **_: Any) -> None:
+    """Alembic calls this after each step; if its `contracts` is True or this dialect's name, it is CONTRACTED."""
+    if getattr(step.up_revision.module, "contracts", False) in (True, ctx.connection.dialect.name):
+        ctx.connection.execute(meta.delete().where(meta.c.key == CONTRACTED))
+        ctx.connection.execute(insert(meta).values(key=CONTRACTED, value=step.up_revision_id))
 
 
 async def migrate(ledger: Ledger, revision: str = "head") -> tuple[str | None, str | None]:

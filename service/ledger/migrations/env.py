@@ -14,6 +14,7 @@ context.configure(
     render_as_batch=connection.dialect.name == "sqlite",
     transaction_per_migration=False,
     later=attributes.get("later"),
+    on_version_apply=attributes["taken"],
 )
 with context.begin_transaction():
     context.run_migrations()
