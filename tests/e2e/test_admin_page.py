@@ -56,3 +56,7 @@ async def test_keys_and_people_are_handled_at_the_desk(desk: World, browser: Bro
     await page.goto(f"{desk.http}/desk/admin/people/nobody")
     await expect(page.get_by_role("alert")).to_contain_text("address")
     await page.get_by_role("link", name="Back", exact=True).click()
+    await page.goto(f"{desk.http}/desk/nope")
+    await expect(page.get_by_role("alert")).to_contain_text("nothing at this address")
+    await page.get_by_role("link", name="Back", exact=True).click()
+    await expect(page).to_have_url(f"{desk.http}/desk")

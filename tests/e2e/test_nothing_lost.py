@@ -49,6 +49,8 @@ async def test_a_restart_amid_each_form_loses_nothing(desk: World, browser: Brow
             # Some are folded away until somebody wants them.
             await page.locator(field).first.evaluate(UNFOLD)
             await page.locator(field).first.fill(HALF)
+    await page.goto(desk.http + ORDER)
+    await page.get_by_label("Public").check()
     await restart(desk)
     for path, fields in FORMS.items():
         await page.goto(desk.http + path)
@@ -56,6 +58,7 @@ async def test_a_restart_amid_each_form_loses_nothing(desk: World, browser: Brow
             await expect(page.locator(field).first).to_have_value(HALF)
     # It is sent as if nothing had been, and over the end of the session, too.
     await page.goto(desk.http + ORDER)
+    await expect(page.get_by_label("Public")).to_be_checked()
     again = await key_for(desk, "admin", "Kim again")
     await page.context.clear_cookies()
     await page.locator("#add-note ~ form").get_by_role("button", name="Add", exact=True).click()

@@ -1,5 +1,6 @@
 """Refusals and errors as pages, for people who use the desk in a browser."""
 
+from http import HTTPStatus
 from urllib.parse import urlsplit
 
 import msgspec
@@ -23,9 +24,8 @@ async def error_pages(request: web.Request, handler: Handler) -> web.StreamRespo
         return response
     problem = msgspec.json.decode(body, type=ProblemDetails)
     try:
-        page = await render(
-            request, "problem.html.j2", {"p": problem, "back": back_of(request)}, status=response.status
-        )
+        back = back_of(request, may_work_later=response.status >= HTTPStatus.INTERNAL_SERVER_ERROR)
+        page = await render(request, "problem.html.j2", {"p": problem, "back": back}, status=response.status)
     except Exception as error:
         # Where even the error page fails, answer in plain text.
         log.warning("page.failed", error=type(error).__name__)
@@ -41,12 +41,12 @@ def _is_page(request: web.Request) -> bool:
     return asks and "text/html" in request.headers.get("Accept", "") and "HX-Request" not in request.headers
 
 
-def back_of(request: web.Request) -> str:
-    """The desk page that the caller came from; else the one they asked for, else the start page."""
+def back_of(request: web.Request, *, may_work_later: bool = False) -> str:
+    """The desk page that the caller came from; else the one asked for, if it may work later, else the start page."""
     try:
         parts = urlsplit(request.headers.get("Referer", ""))
     except ValueError:
         parts = urlsplit("")
     if parts.netloc == request.host and parts.path.startswith("/desk"):
         return f"{parts.path}?{parts.query}" if parts.query else parts.path
-    return request.path_qs if request.method == "GET" else "/desk"
+    return request.path_qs if request.method == "GET" and may_work_later else "/desk"

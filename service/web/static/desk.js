@@ -92,13 +92,15 @@ desk.keepDrafts = (root = document) => {
   for (const field of root.querySelectorAll("[data-draft]")) {
     if (field.dataset.kept) continue;
     field.dataset.kept = "yes";
-    const kept = sessionStorage.getItem(draftOf(field)), mark = markOf(field);
+    const kept = sessionStorage.getItem(draftOf(field)), mark = markOf(field), isChoice = field.type === "radio";
     const keep = () => {
       sessionStorage.setItem(draftOf(field), field.value);
       if (mark) sessionStorage.setItem(`${draftOf(field)} mark`, mark.value);
     };
     if (field.hasAttribute("data-unsaved")) {
       keep();
+    } else if (isChoice) {
+      if (kept !== null) field.checked = field.value === kept;
     } else if (kept !== null && (mark || !field.value)) {
       field.value = kept;
       // What hangs on it follows, once the page is whole.
