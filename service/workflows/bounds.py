@@ -154,6 +154,9 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             budget.step()
         return super().call(context, obj, *args, **kwargs)
 
+    def wrap_str_format(self, value: Any) -> None:
+        """Jinja would let `format` and `format_map` run, guarding data but not the width: a GB for `{:1000000000}`."""
+
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Exclude the methods that pad or multiply texts: the filters of the same names are bounded."""
         if attr in UNBOUNDED_METHODS and isinstance(obj, str | bytes | int):

@@ -9,6 +9,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from jinja2 import TemplateError
+from jinja2.exceptions import SecurityError
 
 from service.cli.explaining import rule_in_words
 from service.workflows.bounds import BoundedEnvironment, within_bounds
@@ -75,6 +76,12 @@ def test_a_template_that_would_run_away_is_refused(tmp_path: Path, text: str) ->
     with pytest.raises(UNRENDERABLE):
         rendered(tmp_path, text)
     assert time.process_time() - began < SOON_S
+
+
+@pytest.mark.parametrize("call", ["'{}'.format(1)", "'{x}'.format_map({'x': 1})", "'a'.center(3)"])
+def test_methods_that_pad_to_any_width_are_refused_before_they_run(tmp_path: Path, call: str) -> None:
+    with pytest.raises(SecurityError, match="unsafe"):
+        rendered(tmp_path, "{{ " + call + " }}")
 
 
 @pytest.mark.parametrize("filter_", ["center(10**9)", "indent(10**9)", "slice(10**9) | list", "batch(10**9, 1) | list"])
