@@ -35,6 +35,8 @@ def load_lazily(package: str) -> None:
 
 def unload(*packages: str) -> None:
     """Remove these packages from memory once nothing refers to them; the next import loads them again."""
+    if sys.modules.keys().isdisjoint(packages):
+        return
     for name in list(sys.modules):
         if name.partition(".")[0] in packages:
             del sys.modules[name]

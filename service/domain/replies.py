@@ -8,6 +8,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from functools import lru_cache
 from typing import Any, Final
 
 from msgspec import Struct
@@ -91,6 +92,7 @@ class Reply(Struct, frozen=True):
         return self.choice or self.name
 
 
+@lru_cache(maxsize=4096)
 def word_of(text: str) -> Word:
     """A word of a pack's list, normalised; empty where it has no letter or digit."""
     return Word(plain(text), _asks(text))
