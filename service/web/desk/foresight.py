@@ -36,8 +36,10 @@ async def foresight(request: web.Request) -> web.StreamResponse:
     workflow, _, version = query.pack.partition(":")
     if query.draft:
         draft = await draft_asked(request, uuid_of(query.draft, "draft"))
-        pack = with_texts(context.orders.packs.get(draft.workflow), draft.texts)
-        values |= {"draft": draft, **await _tried(context, pack, query.since or USUAL)}
+        in_use = context.orders.packs.get(draft.workflow)
+        pack = with_texts(in_use, draft.texts)
+        values |= {"draft": draft, "chosen": f"{draft.workflow}:{in_use.workflow.version}"}
+        values |= await _tried(context, pack, query.since or USUAL)
     elif query.pack:
         found = await _pack_of(context, workflow, version)
         if found is None:

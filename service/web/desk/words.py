@@ -4,7 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from typing import Any, Final
-from urllib.parse import quote
+from urllib.parse import quote, urlencode
 
 from aiohttp import web
 from msgspec import Struct
@@ -164,17 +164,18 @@ async def _checked(request: web.Request, form: Form) -> web.StreamResponse:
 
 async def _save(request: web.Request) -> web.StreamResponse:
     form = await form_of(request)
-    written, why = _written(form), form.get("why", "").strip()[:MOST_WHY]
+    written, why, order_id = _written(form), form.get("why", "").strip()[:MOST_WHY], form.get("order_id", "")
     try:
         await write(request, written, why)
     except Problem as problem:
         theirs = problem.members.get("changed")
         if problem.status != 409 or not isinstance(theirs, dict) or not theirs:
             raise
-        view = await notice_words(request, "", {f: w.text for f, w in written.items()})
+        view = await notice_words(request, order_id, {f: w.text for f, w in written.items()})
         more = {"theirs": theirs, "why": why}
         return await _page(request, view, written, more, status=409)
-    raise web.HTTPSeeOther(path_of(request.match_info["workflow"], request.match_info["notice"]))
+    preview = f"?{urlencode({'order_id': order_id})}" if order_id else ""
+    raise web.HTTPSeeOther(path_of(request.match_info["workflow"], request.match_info["notice"]) + preview)
 
 
 def _written(form: Form) -> dict[str, Written]:
