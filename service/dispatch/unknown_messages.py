@@ -49,8 +49,12 @@ class UnknownResolver:
 
     async def _round(self) -> int:
         """Settle a few at once; returns how many."""
+        now = self._orders.time.now()
+        async with self._orders.ledger.reading() as tx:
+            if not await housekeeping.is_any_unknown_due(tx, now):
+                return 0
         async with self._orders.ledger.transaction() as tx:
-            unknown = await housekeeping.claim_unknown(tx, self._orders.time.now(), AT_ONCE)
+            unknown = await housekeeping.claim_unknown(tx, now, AT_ONCE)
         await asyncio.gather(*(self._settle(u) for u in unknown if not self._outcomes.holds(u.id)))
         return len(unknown)
 

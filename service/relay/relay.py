@@ -61,17 +61,31 @@ class Relay:
     async def run(self, stopping: asyncio.Event) -> None:
         """Send until `stopping`, then once more, so that as little as possible is left."""
         give_way()
-        await run_loop("relay", self._turn, stopping)
+        await run_loop("relay", partial(self._turn, stopping), stopping)
         await asyncio.gather(*self._busy.values())
         await self.publish_waiting()
 
-    async def _turn(self) -> None:
+    async def _turn(self, stopping: asyncio.Event) -> None:
         self._wake.clear()
         claimed = await self._claim()
         self._begin(claimed)
         if len(claimed) < BATCH:
-            await self._orders.time.wait(self._wake, self._orders.time.now() + POLL)
+            await self._rest(stopping)
             await asyncio.sleep(GATHER_S)
+
+    async def _rest(self, stopping: asyncio.Event) -> None:
+        """Until there may be something to send: new, or, at a look about once a second, another's or due again."""
+        while not stopping.is_set():
+            await self._orders.time.wait(self._wake, self._orders.time.now() + POLL)
+            if self._wake.is_set() or stopping.is_set() or await self._is_any_waiting():
+                return
+
+    async def _is_any_waiting(self) -> bool:
+        now = self._orders.time.now()
+        # What waits for a busy destination is looked for when that is free.
+        self._passed_over |= self._busy.keys()
+        async with self._orders.ledger.reading() as tx:
+            return await outbox.is_any_waiting(tx, now, but=self._busy)
 
     async def publish_waiting(self) -> int:
         """Send what is not being sent yet, and wait for the results; returns how many were delivered."""

@@ -10,7 +10,7 @@ from service.broker.memory import MemoryBroker
 from service.broker.port import BrokerMessage
 from service.ledger.database.engine import Ledger
 from service.ledger.database.wakeups import Wakeups
-from service.ledger.messages import outbox, parcels
+from service.ledger.messages import housekeeping, outbox, parcels
 from service.ledger.messages.outbox import LEASE, OutboxMessage
 from service.ledger.messages.tables import outbox as table
 from service.orders import Orders
@@ -86,7 +86,7 @@ async def test_what_an_earlier_release_asks_for_never_is_a_parcel(ledger: Ledger
     assert await earlier_release(later) == []
     async with ledger.transaction() as tx:
         again = await outbox.claim(tx, later, 10)
-        assert await outbox.oldest(tx, later) == AT
+        assert await housekeeping.oldest_leaving(tx, later) == AT
     assert [m.message_id for m in again] == ["m-1", "m-2"]
 
 

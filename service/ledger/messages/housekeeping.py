@@ -10,12 +10,14 @@ from msgspec import Struct
 from sqlalchemy import (
     ColumnElement,
     CompoundSelect,
+    Select,
     Update,
     and_,
     bindparam,
     exists,
     func,
     literal,
+    or_,
     select,
     union_all,
     update,
@@ -26,14 +28,19 @@ from service.domain.settling import SETTLE_UNKNOWN_AFTER
 from service.ledger.columns import literal_in
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
-from service.ledger.messages import caps
+from service.ledger.messages import caps, parcels
 from service.ledger.messages.caps import Settled, decode
 from service.ledger.messages.states import UNSETTLED, WAITING
-from service.ledger.messages.tables import messages, notices
+from service.ledger.messages.tables import messages, notices, outbox
 from service.ledger.orders.records import history_line
 
 SETTLED_WITHIN: Final = timedelta(seconds=60)
 _WHY: Final = "the process that was sending it went away"
+
+
+async def is_needed(tx: Transaction, now: datetime) -> bool:
+    """Whether a lease ran out or a secret expired; costs less than to change nothing."""
+    return bool((await tx.execute(_IS_NEEDED, {"moment": now})).scalar_one())
 
 
 async def erase_settled_secrets(tx: Transaction, notice_ids: Iterable[UUID]) -> None:
@@ -54,11 +61,8 @@ async def erase_expired_secrets(tx: Transaction, now: datetime) -> int:
 
 # What is run each second is built once, as building it costs more than running it.
 _MOMENT: Final = bindparam("moment", type_=messages.c.lease_until.type)
-_ERASE_EXPIRED: Final = (
-    update(notices)
-    .where(notices.c.sealed_secret.is_not(None), notices.c.valid_until <= _MOMENT)
-    .values(sealed_secret=None)
-)
+_EXPIRED: Final = and_(notices.c.sealed_secret.is_not(None), notices.c.valid_until <= _MOMENT)
+_ERASE_EXPIRED: Final = update(notices).where(_EXPIRED).values(sealed_secret=None)
 
 
 async def recover_lapsed(tx: Transaction, now: datetime) -> int:
@@ -79,9 +83,13 @@ async def take_over(tx: Transaction, owners: Collection[int], now: datetime) -> 
     return count + int(result.rowcount)
 
 
+def _left(which: ColumnElement[bool]) -> ColumnElement[bool]:
+    return and_(literal_in(messages.c.state, "sending"), which)
+
+
 def _given_back(which: ColumnElement[bool]) -> tuple[Update, ReturningUpdate[Any]]:
     """Sends of processes that went away: those that had not begun wait again, the others are unknown."""
-    left = and_(literal_in(messages.c.state, "sending"), which)
+    left = _left(which)
     told = messages.c.history + bindparam("told", type_=messages.c.history.type)
     back = update(messages).where(left, ~messages.c.send_begun)
     lost = update(messages).where(left, messages.c.send_begun)
@@ -94,7 +102,14 @@ def _given_back(which: ColumnElement[bool]) -> tuple[Update, ReturningUpdate[Any
     )
 
 
-_LAPSED: Final = _given_back(messages.c.lease_until <= _MOMENT)
+_HAS_LAPSED: Final = messages.c.lease_until <= _MOMENT
+_LAPSED: Final = _given_back(_HAS_LAPSED)
+_IS_NEEDED: Final = select(
+    or_(
+        exists(select(literal(1)).select_from(messages).where(_left(_HAS_LAPSED))),
+        exists(select(literal(1)).select_from(notices).where(_EXPIRED)),
+    )
+)
 
 
 async def _give_back(
@@ -117,11 +132,20 @@ class UnknownMessage(Struct, frozen=True):
     fencing_token: int
 
 
+async def is_any_unknown_due(tx: Transaction, now: datetime) -> bool:
+    """Whether there is an unanswered send to settle; costs less than to claim nothing."""
+    return bool((await tx.execute(_IS_UNKNOWN_DUE, {"moment": now})).scalar_one())
+
+
+_UNKNOWN_DUE: Final = and_(literal_in(messages.c.state, "unknown"), messages.c.not_before <= _MOMENT)
+_IS_UNKNOWN_DUE: Final = select(exists(select(literal(1)).select_from(messages).where(_UNKNOWN_DUE)))
+
+
 async def claim_unknown(tx: Transaction, now: datetime, limit: int) -> list[UnknownMessage]:
     """Unanswered sends that are due to be settled: leased to this process for a while."""
     due = (
         select(messages.c.id)
-        .where(literal_in(messages.c.state, "unknown"), messages.c.not_before <= now)
+        .where(_UNKNOWN_DUE)
         .order_by(messages.c.not_before)
         .limit(limit)
         .with_for_update(skip_locked=True)
@@ -130,7 +154,8 @@ async def claim_unknown(tx: Transaction, now: datetime, limit: int) -> list[Unkn
         update(messages)
         .where(messages.c.id.in_(due.scalar_subquery()))
         .values(not_before=now + SETTLED_WITHIN, lease_owner=tx.owner)
-        .returning(messages.c.id, messages.c.order_id, messages.c.fencing_token)
+        .returning(messages.c.id, messages.c.order_id, messages.c.fencing_token),
+        {"moment": now},
     )
     return [UnknownMessage(row.id, row.order_id, row.fencing_token) for row in claimed]
 
@@ -158,3 +183,22 @@ def _oldest_of(channels: tuple[str, ...]) -> CompoundSelect[Any] | None:
         for channel in channels
     ]
     return union_all(*firsts) if firsts else None
+
+
+async def oldest_leaving(tx: Transaction, now: datetime, *, but: Collection[str] = ()) -> datetime | None:
+    """When the oldest message of the outbox that may leave was written, tried or not; none for the exchanges `but`."""
+    query = _oldest_leaving(tuple(sorted(but)))
+    moment: datetime | None = (await tx.execute(query, {"now": now})).scalar_one_or_none()
+    return moment
+
+
+@lru_cache(maxsize=16)
+def _oldest_leaving(but: tuple[str, ...]) -> Select[Any]:
+    now = bindparam("now", type_=outbox.c.held_until.type)
+    is_parcel = outbox.c.leased_until == parcels.LEASED_FOR_EVER
+    return (
+        select(outbox.c.created_at)
+        .where(or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now, is_parcel), outbox.c.exchange.not_in(but))
+        .order_by(outbox.c.id)
+        .limit(1)
+    )

@@ -9,7 +9,7 @@ from aiohttp import web
 from service.broker.port import DEAD, BrokerLost, intake_queue
 from service.intake.dead_letters import WINDOW
 from service.ledger.escalations import provider_health
-from service.ledger.messages import housekeeping, outbox
+from service.ledger.messages import housekeeping
 from service.ledger.orders.totals import messages_waiting
 from service.ledger.orders.views import mail_html
 from service.web.auth import scope_of
@@ -82,7 +82,7 @@ async def health(request: web.Request) -> web.StreamResponse:
     orders, now = context.orders, context.orders.time.now()
     async with orders.ledger.reading() as tx:
         oldest = await housekeeping.oldest_pending(tx, context.routes)
-        leaving = await outbox.oldest(tx, now)
+        leaving = await housekeeping.oldest_leaving(tx, now)
         waiting = await messages_waiting(tx)
         refusals = await provider_health.refusing(tx)
     numbers: list[tuple[str, Any]] = [("messages that wait", waiting)]
