@@ -15,8 +15,10 @@ from pathlib import Path
 from typing import Any
 
 import aio_pika
+import asyncpg
 from yarl import URL
 
+from service.broker.port import INTAKE
 from tests.e2e.test_orders_end_to_end import interleaved, notice_of
 from tests.support import reference
 from tests.support.events import encoded
@@ -82,6 +84,9 @@ class Scene:
         self.kills = 0
         self.confirmed = 0
         self._env: dict[str, str] = {}
+        # Asked again and again: opening one costs the engines more than they are asked.
+        self._ledger: asyncpg.Connection[asyncpg.Record] | None = None
+        self._queues: aio_pika.abc.AbstractConnection | None = None
 
     @property
     def _broker(self) -> str:
@@ -99,9 +104,10 @@ class Scene:
         self,
         roles: tuple[str, ...] = ("intake,dispatch,clock,relay,web",),
         wrapped: Mapping[str, str] | None = None,
+        failpoint: str = "",
         **settings: str,
     ) -> None:
-        """Proxies, then processes; `wrapped`: more of their environment."""
+        """Proxies, then processes; `wrapped`: more of their environment; `failpoint`: of the first one."""
         database, broker = await self._reached()
         packs = packs_with(self.folder, grace="grace: 48h")
         more = {"WORKFLOWS": str(packs), "TIME_SPEED": str(SPEED), "PROVIDER_TIMEOUT": "5", **settings}
@@ -110,7 +116,7 @@ class Scene:
             **(wrapped or {}),
         }
         self.roles = roles
-        await self.launch(0)
+        await self.launch(0, failpoint)
         await asyncio.gather(*(self.launch(i) for i in range(1, len(roles))))
 
     async def launch(self, i: int, failpoint: str = "") -> Process:
@@ -231,60 +237,55 @@ class Scene:
         two processes in a row ended with, each while it was sending it, is not sent a third time, and stays `unknown`.
         """
         number, channel, notice = key
-        connection = await connect(self._database)
-        try:
-            rows = await connection.fetch(
-                "SELECT m.state, m.error, m.error_code, m.history, m.resend_count FROM messages m JOIN orders o ON o.id = m.order_id"
-                " WHERE o.order_id = $1 AND m.channel = $2 AND m.notice = $3",
-                self.lives[int(number)][0]["subject"], channel, notice,
-            )  # fmt: skip
-        finally:
-            await connection.close()
+        rows = await (await self.ledger()).fetch(
+            "SELECT m.state, m.error, m.error_code, m.history, m.resend_count FROM messages m JOIN orders o ON o.id = m.order_id"
+            " WHERE o.order_id = $1 AND m.channel = $2 AND m.notice = $3",
+            self.lives[int(number)][0]["subject"], channel, notice,
+        )  # fmt: skip
         said = "; ".join(f"{r['state']} {r['error_code']} {r['error']} {r['history'].split()}" for r in rows)
         twice = bool(rows) and all(r["state"] == "unknown" and r["resend_count"] for r in rows)
         return f"{' '.join(key)} ({said or 'never planned'})", notice in NEVER_RESENT or twice
 
     async def caught(self, *channels: str) -> int:
         """How many messages on these channels the dead process was sending: they may have arrived."""
-        connection = await connect(self._database)
-        try:
-            return int(
-                await connection.fetchval(
-                    "SELECT count(*) FROM messages WHERE state = 'sending' AND send_begun AND channel = ANY($1::text[])",
-                    list(channels),
-                )
-            )
-        finally:
-            await connection.close()
+        query = "SELECT count(*) FROM messages WHERE state = 'sending' AND send_begun AND channel = ANY($1::text[])"
+        return int(await (await self.ledger()).fetchval(query, list(channels)))
+
+    async def ledger(self) -> "asyncpg.Connection[asyncpg.Record]":
+        """A connection to the database, not by way of the proxy; the same one for as long as it holds."""
+        if self._ledger is None or self._ledger.is_closed():
+            self._ledger = await connect(self._database)
+        return self._ledger
+
+    async def _waiting_for_intake(self) -> int:
+        if self._queues is None or self._queues.is_closed:
+            self._queues = await aio_pika.connect(self._broker)
+        async with self._queues.channel() as channel:
+            queue = await channel.declare_queue(INTAKE, passive=True)
+        return queue.declaration_result.message_count or 0
 
     async def unclean(self) -> list[str]:
         """What is still under way."""
-        connection = await connect(self._database)
-        try:
-            busy = await connection.fetch(
-                "SELECT state, count(*) AS n FROM messages WHERE state IN ('pending', 'sending', 'retrying')"
-                " OR (state = 'unknown' AND not_before IS NOT NULL)"
-                " GROUP BY state"
-            )
-            leaving = await connection.fetchval("SELECT count(*) FROM outbox")
-            overdue = await connection.fetchval(
-                "SELECT count(*) FROM orders WHERE wake_at < now() - interval '60 seconds'"
-            )
-        finally:
-            await connection.close()
-        amqp = await aio_pika.connect(self._broker)
-        async with amqp:
-            channel = await amqp.channel()
-            queue = await channel.declare_queue("stagebell.intake", passive=True)
+        connection = await self.ledger()
+        busy = await connection.fetch(
+            "SELECT state, count(*) AS n FROM messages WHERE state IN ('pending', 'sending', 'retrying')"
+            " OR (state = 'unknown' AND not_before IS NOT NULL)"
+            " GROUP BY state"
+        )
+        leaving = await connection.fetchval("SELECT count(*) FROM outbox")
+        overdue = await connection.fetchval("SELECT count(*) FROM orders WHERE wake_at < now() - interval '60 seconds'")
+        waiting = await self._waiting_for_intake()
         found = [f"{r['n']} {r['state']}" for r in busy]
         found += [f"{leaving} in the outbox"] if leaving else []
         found += [f"{overdue} clocks overdue"] if overdue else []
-        waiting = queue.declaration_result.message_count
         return found + ([f"{waiting} in the queue"] if waiting else [])
 
     async def close(self) -> None:
         """End everything that was started here."""
         for process in self.processes:
             process.close()
+        for connection in filter(None, (self._ledger, self._queues)):
+            with contextlib.suppress(Exception):  # the engine may be gone
+                await connection.close()
         for proxy in (self.to_database, self.to_broker):
             await proxy.close()

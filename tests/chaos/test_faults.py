@@ -10,7 +10,7 @@ from aiohttp import web
 from service.failpoints import POINTS
 from tests.chaos.scene import Scene
 from tests.support.examples import LONG
-from tests.support.nodes import Postgres, Rabbit, connect
+from tests.support.nodes import Postgres, Rabbit
 from tests.support.process import Process
 from tests.support.providers import Sent
 
@@ -22,9 +22,7 @@ PASSED = [point for point in POINTS if not point.startswith(("replies.", "waitin
 async def is_through(scene: Scene) -> bool:
     """Whether all that was published is taken in, and nothing of it is under way."""
     published = len({e["id"] for life in scene.lives for e in life})
-    connection = await connect(scene._database)
-    taken = await connection.fetchval("SELECT count(*) FROM inbox")
-    await connection.close()
+    taken = await (await scene.ledger()).fetchval("SELECT count(*) FROM inbox")
     return taken >= published and not await scene.unclean()
 
 
@@ -42,12 +40,15 @@ async def killed_or_passed_by(scene: Scene, process: Process) -> None:
 
 async def test_killed_at_every_named_point(scene: Scene) -> None:
     """Each point between two steps, every third in the short form; a message may be doubled only where a provider had it and nobody had noted that."""
-    await scene.start()
     points = PASSED if LONG else PASSED[::3]
     caught = 0
     for n, point in enumerate(points):
-        scene.processes[0].kill()
-        process = await scene.launch(0, f"{point}:{1 + n % 3}")
+        at = f"{point}:{1 + n % 3}"
+        if n == 0:
+            await scene.start(failpoint=at)
+        else:
+            await scene.launch(0, at)
+        process = scene.processes[0]
         await scene.publish(4, 100 + n)
         await killed_or_passed_by(scene, process)
         scene.kills += process.process.poll() is not None

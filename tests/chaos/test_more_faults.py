@@ -129,9 +129,7 @@ async def test_a_message_that_ends_the_process_is_put_aside(scene: Scene, kills:
 
     In the short form a second process ends with it; that others did before is written into its count.
     """
-    await scene.start()
-    scene.processes[0].kill()
-    scene.processes[0] = await scene.launch(0, "intake.before_commit:1")
+    await scene.start(failpoint="intake.before_commit:1")
     async with await aio_pika.connect(scene._broker) as connection:
         channel = await connection.channel()
         poison = event("P-1", "created", datetime.now(UTC), recipients={"customer": person(9999)})
