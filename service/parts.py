@@ -21,8 +21,9 @@ from service.ledger.access.api_keys import Role
 from service.ledger.database.listening import Listener
 from service.ledger.database.liveness import SessionLiveness
 from service.ledger.database.wakeups import Wakeups
+from service.opening import ledger_of
 from service.orders import Orders
-from service.providers import attachments_of, ledger_of
+from service.providers import attachments_of
 from service.readiness import Watch
 from service.reload import Reloader
 from service.runtime.supervision import Supervisor

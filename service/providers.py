@@ -1,11 +1,8 @@
-"""Builds from the settings: keys, ledger, providers, a route for each channel, the sender of report mails."""
+"""Builds from the settings: where files are kept, providers, a route for each channel, the sender of report mails."""
 
-import contextlib
 import os
-import secrets
 from collections.abc import Awaitable, Callable, Coroutine
-from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import structlog
 
@@ -20,7 +17,6 @@ from service.dispatch.health import Health
 from service.dispatch.route import ChannelRoute
 from service.domain.notices import Accepted, Permanent
 from service.keyring import Keyring
-from service.ledger.database.engine import Ledger
 from service.orders import Orders
 from service.report_mail import MAIL, ReportMail
 from service.s3_address import bucket_of
@@ -30,41 +26,7 @@ from service.timekeeping import TimeSource
 from service.webhooks import WebhookClient
 
 log = structlog.get_logger(__name__)
-KEY_FILE: Final = Path("stagebell.key")
 Closers = list[Callable[[], Coroutine[Any, Any, None]]]
-
-
-def keyring_of(settings: Settings) -> Keyring:
-    """The installation's keys; without SECRET_KEY, a key file is made and kept for SQLite. Raises SettingsError."""
-    given, previous = settings.secret_key.get_secret_value(), settings.secret_key_previous.get_secret_value()
-    if given:
-        return Keyring(given, previous)
-    if previous:
-        raise SettingsError("STAGEBELL_SECRET_KEY_PREVIOUS is set and STAGEBELL_SECRET_KEY is not: set the new one too")
-    if not settings.database_url.startswith("sqlite"):
-        kept = f"; the one used so far is in {KEY_FILE.absolute()}" if KEY_FILE.exists() else ""
-        raise SettingsError(
-            "STAGEBELL_SECRET_KEY: must be set with PostgreSQL, the same for every process. Make one with"
-            f" `openssl rand -base64 48` and keep it: without it the stored data cannot be read{kept}"
-        )
-    with contextlib.suppress(FileExistsError), open(KEY_FILE, "x", encoding="utf-8", opener=_private) as file:
-        file.write(secrets.token_urlsafe(48))
-    log.warning(
-        "settings.secret_key_missing",
-        hint=f"STAGEBELL_SECRET_KEY is not set; {KEY_FILE} is used. Set it before there is a second machine.",
-    )
-    return Keyring(KEY_FILE.read_text(encoding="utf-8").strip())
-
-
-def ledger_of(settings: Settings, *, read_only: bool = False) -> Ledger:
-    """The database that the settings name; nothing is connected yet. `read_only`: it refuses every write by this."""
-    return Ledger(
-        settings.database_url,
-        keyring_of(settings),
-        direct_url=settings.database_listen_url,
-        sqlite_synchronous=settings.sqlite_synchronous,
-        read_only=read_only,
-    )
 
 
 def attachments_of(settings: Settings, orders: Orders) -> AttachmentStore:
@@ -76,10 +38,6 @@ def attachments_of(settings: Settings, orders: Orders) -> AttachmentStore:
         raise SettingsError("STAGEBELL_ATTACHMENTS: an S3 store needs AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY")
     credentials = Credentials(key_id, secret, os.environ.get("AWS_SESSION_TOKEN", ""))
     return AttachmentStore(orders, S3Store(bucket_of(settings.attachments), credentials))
-
-
-def _private(path: str, flags: int) -> int:
-    return os.open(path, flags, 0o600)
 
 
 def build_routes(

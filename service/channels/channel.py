@@ -6,7 +6,7 @@ Each folder here declares one; other packages register theirs under the entry-po
 
 from collections.abc import Callable, Coroutine
 from datetime import timedelta
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from msgspec import Struct
 from pydantic import BaseModel
@@ -15,7 +15,9 @@ from service.channels.medium import Medium
 from service.channels.port import Provider
 from service.domain.channels import AddressField, ChannelSpec
 from service.domain.rungs import Reached
-from service.webhooks import WebhookClient
+
+if TYPE_CHECKING:  # the settings know the channels, and HTTP takes a fifth of the start of a command without it
+    from service.webhooks import WebhookClient
 
 
 class NoSettings(BaseModel):
@@ -31,7 +33,7 @@ class Surroundings(Struct, frozen=True):
 
     timeout_s: float
     concurrent: int
-    webhooks: WebhookClient
+    webhooks: "WebhookClient"
     closers: list[Callable[[], Coroutine[Any, Any, None]]]
 
 

@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager
 from service.ledger.database.availability import when_available
 from service.ledger.database.engine import Ledger
 from service.ledger.database.schema import look_at
-from service.providers import ledger_of
+from service.opening import ledger_of
 from service.settings import Settings
 
 

@@ -12,7 +12,6 @@ import typer
 
 from service import failpoints
 from service import settings as settings_module
-from service.app import App
 from service.cli.auditing import keep
 from service.domain.audiences import check_fits
 from service.domain.errors import Rejection
@@ -24,11 +23,10 @@ from service.ledger.database.availability import when_available
 from service.ledger.database.engine import Ledger
 from service.ledger.database.schema import migrate
 from service.ledger.database.upgrading import SchemaError
-from service.providers import ledger_of
+from service.opening import ledger_of
 from service.setting_values import one_line
 from service.settings import Settings
 from service.telemetry import logs, tracing
-from service.webhooks import secret_for
 from service.workflows import packs
 from service.workflows.packs import PackError
 
@@ -37,6 +35,8 @@ log = structlog.get_logger(__name__)
 
 async def run_service(roles: Sequence[str]) -> int:
     """Run until SIGTERM or SIGINT; the exit code."""
+    from service.app import App  # loaded only where it is used: other commands need no server and no providers
+
     settings = settings_module.load()
     logs.configure(settings.log_format)
     try:
@@ -142,6 +142,8 @@ async def revoke_keys(name: str) -> int:
 
 async def print_webhook_secret(url: str) -> int:
     """Print the secret with which the receiver verifies signatures; the exit code."""
+    from service.webhooks import secret_for
+
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
         typer.echo("URL: write the receiver's address as it is called, such as https://shop.example/hook", err=True)
