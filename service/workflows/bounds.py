@@ -18,6 +18,7 @@ from jinja2.runtime import Context
 from jinja2.sandbox import ImmutableSandboxedEnvironment
 
 from service.workflows.bidi import Bare, isolated
+from service.workflows.bounded_format import bounded_format
 
 MAX_CHARS: Final = 200_000  # the longest message, and any text or list on the way to it
 MAX_STEPS: Final = 20_000  # iterations of loops, and calls
@@ -27,7 +28,7 @@ MAX_PLACES: Final = 20
 # Filters and methods that pad to any width; messages do not need them.
 UNBOUNDED_FILTERS: Final = ("batch", "center", "format", "indent", "pprint", "random", "slice", "wordwrap", "xmlattr")
 UNBOUNDED_METHODS: Final = frozenset(
-    ["center", "expandtabs", "format", "format_map", "join", "ljust", "replace", "rjust", "to_bytes", "translate",
+    ["center", "expandtabs", "join", "ljust", "replace", "rjust", "to_bytes", "translate",
      "zfill"]
 )  # fmt: skip
 
@@ -154,8 +155,11 @@ class BoundedEnvironment(ImmutableSandboxedEnvironment):
             budget.step()
         return super().call(context, obj, *args, **kwargs)
 
-    def wrap_str_format(self, value: Any) -> None:
-        """Jinja would let `format` and `format_map` run, guarding data but not the width: a GB for `{:1000000000}`."""
+    def wrap_str_format(self, value: Any) -> Callable[..., str] | None:
+        """What templates call as `format` and `format_map` of a text."""
+        if super().wrap_str_format(value) is None:
+            return None
+        return bounded_format(self, value.__self__, value.__name__)
 
     def is_safe_attribute(self, obj: Any, attr: str, value: Any) -> bool:
         """Exclude the methods that pad or multiply texts: the filters of the same names are bounded."""
