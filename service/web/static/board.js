@@ -71,6 +71,11 @@ const TRY_AGAIN = 2000;
 // A page of the board, in slices between which the browser draws and answers. Returns the last of its lines, null
 // where it could not be read. `at`: the line that it comes after.
 const SLICE = 20;
+// Each button that submits has the browser look for the form's default one among thousands; acts go by script here.
+const prepare = (row) => {
+  for (const button of row.querySelectorAll(".acts button")) button.type = "button";
+  desk.look(row);
+};
 const drawn = () => new Promise((done) => setTimeout(done));
 const readPage = async (path, seen, at, isNews) => {
   const answer = await desk.read(path);
@@ -83,7 +88,7 @@ const readPage = async (path, seen, at, isNews) => {
     for (const row of fresh.slice(from, from + SLICE)) {
       const old = rowOf(row.dataset.escalation);
       seen.add(row.dataset.escalation);
-      desk.look(row);
+      prepare(row);
       if (old) renew(old, row);
       else {
         while (at?.nextElementSibling?.classList.contains("member")) at = at.nextElementSibling;
@@ -137,7 +142,7 @@ const fetchPart = async (ids, more) => {
   const found = new Map([...changed.querySelectorAll("[data-escalation]")].map((r) => [r.dataset.escalation, r]));
   for (const id of ids) {
     const row = found.get(id);
-    if (row) { desk.look(row); place(row); } else if (rowOf(id)) leave(rowOf(id));
+    if (row) { prepare(row); place(row); } else if (rowOf(id)) leave(rowOf(id));
   }
   for (const id of ids) underWay.delete(id);
   if (more === query) total(changed.dataset.total);
