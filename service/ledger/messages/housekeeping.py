@@ -28,8 +28,9 @@ from service.domain.settling import SETTLE_UNKNOWN_AFTER
 from service.ledger.columns import literal_in
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
-from service.ledger.messages import caps, parcels
+from service.ledger.messages import caps
 from service.ledger.messages.caps import Settled, decode
+from service.ledger.messages.outbox import IS_PARCEL
 from service.ledger.messages.states import UNSETTLED, WAITING
 from service.ledger.messages.tables import messages, notices, outbox
 from service.ledger.orders.records import history_line
@@ -195,10 +196,9 @@ async def oldest_leaving(tx: Transaction, now: datetime, *, but: Collection[str]
 @lru_cache(maxsize=16)
 def _oldest_leaving(but: tuple[str, ...]) -> Select[Any]:
     now = bindparam("now", type_=outbox.c.held_until.type)
-    is_parcel = outbox.c.leased_until == parcels.LEASED_FOR_EVER
     return (
         select(outbox.c.created_at)
-        .where(or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now, is_parcel), outbox.c.exchange.not_in(but))
+        .where(or_(outbox.c.held_until.is_(None), outbox.c.held_until <= now, IS_PARCEL), outbox.c.exchange.not_in(but))
         .order_by(outbox.c.id)
         .limit(1)
     )

@@ -181,7 +181,7 @@ def _busy(but: Collection[Destination]) -> dict[str, str]:
     return values
 
 
-_IS_PARCEL: Final = outbox.c.leased_until == parcels.LEASED_FOR_EVER
+IS_PARCEL: Final = outbox.c.leased_until == parcels.LEASED_FOR_EVER
 _NOW: Final = bindparam("now", type_=outbox.c.leased_until.type)
 
 
@@ -207,7 +207,7 @@ def _may_leave(busy: int) -> ColumnElement[bool]:
     is_free = or_(
         outbox.c.leased_until.is_(None),
         outbox.c.leased_until <= _NOW,
-        and_(_IS_PARCEL, or_(outbox.c.held_until.is_(None), outbox.c.held_until <= _NOW)),
+        and_(IS_PARCEL, or_(outbox.c.held_until.is_(None), outbox.c.held_until <= _NOW)),
     )
     return and_(is_free, _is_first(_NOW), *(~_goes_by(n) for n in range(busy)))
 
@@ -224,8 +224,8 @@ def _leased() -> dict[str, ColumnElement[datetime]]:
     """The lease of a parcel is kept where releases without parcels do not look."""
     until = bindparam("until", type_=outbox.c.leased_until.type)
     return {
-        "leased_until": case((_IS_PARCEL, outbox.c.leased_until), else_=until),
-        "held_until": case((_IS_PARCEL, until), else_=outbox.c.held_until),
+        "leased_until": case((IS_PARCEL, outbox.c.leased_until), else_=until),
+        "held_until": case((IS_PARCEL, until), else_=outbox.c.held_until),
     }
 
 
@@ -254,7 +254,7 @@ def outbox_message_of(row: Any) -> OutboxMessage:
 
 async def leased_until(tx: Transaction, ids: Iterable[UUID], until: datetime) -> set[UUID]:
     """Those of these messages whose lease ends at exactly that moment, which identifies the process that set it."""
-    ours = or_(outbox.c.leased_until == until, and_(_IS_PARCEL, outbox.c.held_until == until))
+    ours = or_(outbox.c.leased_until == until, and_(IS_PARCEL, outbox.c.held_until == until))
     query = select(outbox.c.id).where(outbox.c.id.in_(padded(ids)), ours)
     return set((await tx.execute(query)).scalars())
 
@@ -285,7 +285,7 @@ _RELEASE: Final = (
 
 async def keep(tx: Transaction, row: UUID, messages: Iterable[OutboxMessage]) -> None:
     """These alone are left of a parcel."""
-    await tx.execute(update(outbox).where(outbox.c.id == row, _IS_PARCEL).values(body=_packed(messages)))
+    await tx.execute(update(outbox).where(outbox.c.id == row, IS_PARCEL).values(body=_packed(messages)))
 
 
 async def take_over(tx: Transaction, owners: Collection[int]) -> int:

@@ -84,14 +84,12 @@ class PromisePerformance(Struct, frozen=True):
     change: float | None
 
 
-class AssigneePerformance(Struct, frozen=True):
-    """An assignee: promises on their orders, and the pack's measures. `worst`: their orders with most broken promises.
+class FiguresOfOrders(Struct, frozen=True, kw_only=True):
+    """Promises on somebody's orders, and the pack's measures. `worst`: their orders with most broken promises.
 
     `late_share`: percent of promises broken. `measures`: by name; null if nothing was measured.
     """
 
-    assignee: str
-    name: str
     orders: int
     kept: int
     broken: int
@@ -100,18 +98,19 @@ class AssigneePerformance(Struct, frozen=True):
     worst: list[str]
 
 
-class PartyPerformance(Struct, frozen=True):
-    """Somebody of an audience, such as a provider: as for an assignee, over all orders that have them in it."""
+class AssigneePerformance(FiguresOfOrders, frozen=True, kw_only=True):
+    """An assignee, by their orders."""
+
+    assignee: str
+    name: str
+
+
+class PartyPerformance(FiguresOfOrders, frozen=True, kw_only=True):
+    """Somebody of an audience, such as a provider, by all orders that have them in it."""
 
     audience: str
     id: str
     name: str
-    orders: int
-    kept: int
-    broken: int
-    late_share: float | None
-    measures: dict[str, float | None]
-    worst: list[str]
 
 
 class TeamPerformance(Struct, frozen=True):

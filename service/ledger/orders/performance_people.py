@@ -7,7 +7,7 @@ from functools import partial
 from statistics import fmean
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Struct, structs
 from sqlalchemy import ColumnElement, Row, Select, case, func, select
 
 from service.domain.order import Order
@@ -17,7 +17,7 @@ from service.domain.workflow import Workflow
 from service.ledger.columns import literal_in
 from service.ledger.database.engine import padded
 from service.ledger.database.transaction import Transaction
-from service.ledger.orders.performance_models import AssigneePerformance, PartyPerformance
+from service.ledger.orders.performance_models import AssigneePerformance, FiguresOfOrders, PartyPerformance
 from service.ledger.orders.records import UNREADABLE, order_of
 from service.ledger.orders.scoping import of_order, party_digest
 from service.ledger.orders.tables import clocks, measurements, order_parties, orders, visits
@@ -47,15 +47,10 @@ class _Group(Struct, frozen=True):
         return of_order(tx, self.scope, orders.c.id, orders.c.workflow)
 
 
-class _Figures(Struct, frozen=True):
+class _Person(Struct, frozen=True):
     """Somebody's figures. `order`: one of their orders, in which their name stands."""
 
-    orders: int
-    kept: int
-    broken: int
-    late_share: float | None
-    measures: dict[str, float | None]
-    worst: list[str]
+    figures: FiguresOfOrders
     order: Order | None
 
 
@@ -65,8 +60,12 @@ async def assignees(
     """Whoever handles orders now."""
     found = await _figures(tx, _Group(workflow, promised, since, scope, orders.c.assignee_id))
     people = [
-        AssigneePerformance(i, f.order.assignee.name if f.order and f.order.assignee else "", *_values(f))
-        for i, f in found.items()
+        AssigneePerformance(
+            assignee=i,
+            name=p.order.assignee.name if p.order and p.order.assignee else "",
+            **structs.asdict(p.figures),
+        )
+        for i, p in found.items()
     ]
     return sorted(people, key=lambda a: (-(a.late_share or 0), -a.broken, a.assignee))
 
@@ -79,10 +78,11 @@ async def parties(
         return []
     group = _Group(workflow, promised, since, scope, order_parties.c.digest, by_party=True)
     people = []
-    for digest, f in (await _figures(tx, group)).items():
-        party, name = _party_in(tx, workflow, f.order, digest)
+    for digest, person in (await _figures(tx, group)).items():
+        party, name = _party_in(tx, workflow, person.order, digest)
         if party is not None:
-            people.append(PartyPerformance(party.audience, party.id, name, *_values(f)))
+            figures = structs.asdict(person.figures)
+            people.append(PartyPerformance(audience=party.audience, id=party.id, name=name, **figures))
     return sorted(people, key=lambda p: (p.audience, -(p.late_share or 0), -p.broken, p.id))
 
 
@@ -96,11 +96,7 @@ def _party_in(tx: Transaction, workflow: Workflow, order: Order | None, digest: 
     return None, ""
 
 
-def _values(f: _Figures) -> tuple[int, int, int, float | None, dict[str, float | None], list[str]]:
-    return f.orders, f.kept, f.broken, f.late_share, f.measures, f.worst
-
-
-async def _figures(tx: Transaction, group: _Group) -> dict[Any, _Figures]:
+async def _figures(tx: Transaction, group: _Group) -> dict[Any, _Person]:
     rows = await _promises_by(tx, group)
     keys = [row.key for row in rows]
     measured = await _measured(tx, group, keys)
@@ -108,15 +104,15 @@ async def _figures(tx: Transaction, group: _Group) -> dict[Any, _Figures]:
     found = {}
     for row in rows:
         names, order = worst.get(row.key, ([], None))
-        found[row.key] = _Figures(
+        figures = FiguresOfOrders(
             orders=row.orders,
             kept=row.all - row.broken,
             broken=row.broken,
             late_share=100 * row.broken / row.all if row.all else None,
             measures=measured.get(row.key, {}),
             worst=names,
-            order=order or await _newest(tx, group, row.key),
         )
+        found[row.key] = _Person(figures, order or await _newest(tx, group, row.key))
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Final
 from service.domain.workflow import Workflow
 from service.ledger.orders.performance_models import (
     AssigneePerformance,
+    FiguresOfOrders,
     PartyPerformance,
     PerformanceMetrics,
     PromiseOutcomes,
@@ -53,7 +54,7 @@ def _lines(m: PerformanceMetrics, workflow: Workflow) -> Iterator[str]:
     if not m.promises:
         yield "  none ended"
     yield from ("", "Most often late, by id")
-    people: list[tuple[str, AssigneePerformance | PartyPerformance]] = [(a.assignee, a) for a in m.assignees]
+    people: list[tuple[str, FiguresOfOrders]] = [(a.assignee, a) for a in m.assignees]
     people += [(f"{p.audience} {p.id}", p) for p in m.parties]
     for who, a in sorted((p for p in people if p[1].broken), key=lambda p: -(p[1].late_share or 0))[:WORST]:
         promises = f"{a.broken} of {a.kept + a.broken} promises in {a.orders} orders"

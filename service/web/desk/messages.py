@@ -17,6 +17,7 @@ from service.resending import Request
 from service.web.auth import scope_of, serves
 from service.web.context import CALLER, CONTEXT
 from service.web.desk.causes import cause_of
+from service.web.desk.outages import WAITING
 from service.web.desk.page import render
 from service.web.desk.titles import Titles
 from service.web.holds import hold_lines, put, release
@@ -32,7 +33,7 @@ from service.web.schemas.messages import HoldRequest
 VIEWS: Final = (
     ("All", ""),
     ("Not delivered", "failed,undelivered,expired"),
-    ("Waits", "retrying,held,pending"),
+    ("Waits", WAITING),
     ("Nobody knows", "unknown"),
     ("Not sent on purpose", "suppressed,superseded"),
 )

@@ -14,6 +14,7 @@ from service.ledger.orders.totals import waiting_by_channel
 from service.orders import Orders
 from service.web.desk.titles import Titles
 
+# The states of messages that are sent later.
 WAITING: Final = "retrying,held,pending"
 
 
